@@ -1,0 +1,66 @@
+"""What one attempt led to, as a value; ``tasks.py`` alone knows what Celery does about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
+_REASON_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the message over.  It is *sent*, not yet delivered."""
+
+    provider_message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The attempt certainly did not send, and another one may succeed."""
+
+    reason: str
+    retry_after: float | None = None
+    """Seconds that the provider asked us to wait; None leaves it to the backoff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider refuses this very message; the same bytes would be refused again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """The provider has this recipient on its do-not-send list."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorised:
+    """Our account is the problem (key, sender, quota), so every other message would fail too."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The provider may have taken the message: the request left, a usable answer did not come."""
+
+    reason: str
+
+
+Outcome = Accepted | Deferred | Rejected | Suppressed | Unauthorised | Uncertain
+
+
+def reason(*parts: object) -> str:
+    """Join ``parts`` to a reason fit for logs and timelines.
+
+    Providers echo the addresses they complain about; those are taken out, since a reason is
+    logged.  Over-long texts are cut.
+    """
+    text = ": ".join(str(part) for part in parts if part not in (None, ""))
+    return _ADDRESS.sub("<address>", " ".join(text.split()))[:_REASON_LENGTH]

@@ -1,0 +1,1 @@
+"""The contract between the services: what crosses the broker, and nothing else."""

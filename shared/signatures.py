@@ -1,0 +1,196 @@
+"""The signatures that cross the broker: task name, queue and typed arguments.
+
+This module is the only thing both services import.
+
+Rule of change
+--------------
+Gateway and mailer are deployed on their own, in any order, so a message may be written by
+a version older or newer than the one that reads it.  Therefore:
+
+* a task name or queue name is never renamed and never reused for something else;
+* a new field has a default, and a default never changes its meaning;
+* a field that the receiver does not know is ignored;
+* a field is never removed while a released version still needs it;
+* a payload of every released version is kept in ``tests/contract/golden/`` and must parse for ever.
+
+On the wire a signature is an ordinary Celery task message (protocol 2, JSON): ``args`` is
+empty, ``kwargs`` are the fields below, and the Celery task id is the message id.  Fields that
+hold their default are left out.
+https://docs.celeryq.dev/en/stable/internals/protocol.html
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+EXCHANGE = "pillarbox"
+"""The topic exchange all signatures are published to; the routing key is the queue's name."""
+
+DEAD_LETTER_EXCHANGE = "pillarbox.dead"
+"""Where a broker message goes that nobody could process; it keeps its routing key."""
+
+
+class Lane(StrEnum):
+    """Which queue a message travels in, so that a newsletter never delays a password reset."""
+
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
+class OnUncertain(StrEnum):
+    """What to do when nobody can tell whether the provider took the message."""
+
+    RESEND = "resend"
+    """Send again: at least once."""
+    HOLD = "hold"
+    """Leave it to a human: at most once."""
+
+
+class Event(StrEnum):
+    """What became of a message, in the past tense; the actor is the reporter of the event."""
+
+    SENDING = "sending"
+    """The mailer began an attempt."""
+    SENT = "sent"
+    """The provider accepted the message."""
+    DEFERRED = "deferred"
+    """The attempt certainly did not send; another one follows at ``retry_at``."""
+    UNCERTAIN = "uncertain"
+    """The attempt may have sent: its answer was lost."""
+    SUPPRESSED = "suppressed"
+    """The provider does not send to this recipient."""
+    FAILED = "failed"
+    """Given up; the reason says why another attempt cannot help."""
+    EXPIRED = "expired"
+    """``expires_at`` passed before the provider accepted the message."""
+
+
+class _Part(BaseModel):
+    """Frozen, and indifferent to fields of a newer version."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class Address(_Part):
+    """One mailbox: an addr-spec that has been validated, and a display name (RFC 5322, 3.4)."""
+
+    email: str
+    name: str | None = None
+
+
+class Attachment(_Part):
+    """A file that travels inside the message."""
+
+    filename: str
+    content: str
+    """The file in base64 (RFC 4648, section 4)."""
+    content_type: str = "application/octet-stream"
+    content_id: str | None = None
+    """Set for an inline image that the HTML refers to as ``cid:…`` (RFC 2392)."""
+
+
+class Tag(_Part):
+    """A name and value that the provider shows in its own reports."""
+
+    name: str
+    value: str
+
+
+class Signature(_Part):
+    """Arguments of one task, and where they go."""
+
+    task: ClassVar[str]
+    """The stable Celery task name."""
+
+    @property
+    def queue(self) -> str:
+        """The queue, and routing key, that this signature is published to."""
+        raise NotImplementedError
+
+    def arguments(self) -> bytes:
+        """The task's keyword arguments as JSON, as they stand in the message body."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+
+    @classmethod
+    def parse(cls, arguments: bytes | str) -> Self:
+        """Read what :meth:`arguments` wrote, in this version or another one.
+
+        Raises:
+            pydantic.ValidationError: A required field is missing or has the wrong type.
+        """
+        return cls.model_validate_json(arguments)
+
+
+class SendEmail(Signature):
+    """Gateway to mailer: deliver this message."""
+
+    task: ClassVar[str] = "mailer.send_email"
+
+    message_id: UUID
+    tenant: str = "default"
+    lane: Lane = Lane.TRANSACTIONAL
+    sender: Address = Field(alias="from")
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+    subject: str
+    html: str | None = None
+    text: str | None = None
+    headers: dict[str, str] = {}
+    attachments: tuple[Attachment, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    metadata: dict[str, str] = {}
+    expires_at: AwareDatetime | None = None
+    """After this moment the message is worthless and must not be sent."""
+    on_uncertain: OnUncertain = OnUncertain.RESEND
+
+    @property
+    def queue(self) -> str:
+        return f"mailer.{self.lane}"
+
+
+class SendWelcomeEmail(Signature):
+    """Gateway to mailer: render the mailer's own welcome template and deliver it."""
+
+    task: ClassVar[str] = "mailer.send_welcome_email"
+
+    email: str
+    message_id: UUID | None = None
+    """Left out by ``send_welcome_email.delay(email)``: then the Celery task id serves."""
+    tenant: str = "default"
+
+    @property
+    def queue(self) -> str:
+        return f"mailer.{Lane.TRANSACTIONAL}"
+
+
+class RecordEvent(Signature):
+    """Mailer to gateway: write this event into the ledger."""
+
+    task: ClassVar[str] = "gateway.record_event"
+    QUEUE: ClassVar[Literal["gateway.events"]] = "gateway.events"
+
+    message_id: UUID
+    event: str
+    """One of :class:`Event`; a plain string, because a newer mailer may know more of them."""
+    at: AwareDatetime
+    attempt: int = 0
+    """Which attempt this tells of, counted from 1; 0 where there was none."""
+    provider: str | None = None
+    provider_message_id: str | None = None
+    reason: str | None = None
+    """Why, for a human; never holds an address or a secret."""
+    retry_at: AwareDatetime | None = None
+    """When the next attempt is due, if there will be one."""
+
+    @property
+    def queue(self) -> str:
+        return self.QUEUE
+
+
+MAILER_QUEUES: tuple[str, ...] = tuple(f"mailer.{lane}" for lane in Lane)
