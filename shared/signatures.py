@@ -158,6 +158,7 @@ class SendWelcomeEmail(Signature):
     """Gateway to mailer: render the mailer's own welcome template and deliver it."""
 
     task: ClassVar[str] = "mailer.send_welcome_email"
+    lane: ClassVar[Lane] = Lane.TRANSACTIONAL
 
     email: str
     message_id: UUID | None = None
@@ -166,7 +167,7 @@ class SendWelcomeEmail(Signature):
 
     @property
     def queue(self) -> str:
-        return f"mailer.{Lane.TRANSACTIONAL}"
+        return f"mailer.{self.lane}"
 
 
 class RecordEvent(Signature):

@@ -1,0 +1,18 @@
+"""The providers that a message can be handed to, by the word for them in the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.mailer.providers.mandrill import Mandrill
+from services.mailer.providers.outbox import Outbox
+from services.mailer.providers.sendgrid import SendGrid
+
+if TYPE_CHECKING:
+    from services.mailer.providers.base import Provider
+
+PROVIDERS: dict[str, type[Provider]] = {
+    SendGrid.name: SendGrid,
+    Mandrill.name: Mandrill,
+    Outbox.name: Outbox,
+}

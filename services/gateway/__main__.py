@@ -1,0 +1,97 @@
+"""``python -m services.gateway`` serves; ``python -m services.gateway migrate`` migrates the ledger."""
+
+# A process that is PID 1 ignores SIGTERM until it has a handler, and the imports below take a second.
+import os
+import signal
+
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+
+import asyncio  # noqa: E402
+import sys  # noqa: E402
+
+import structlog  # noqa: E402
+import uvloop  # noqa: E402
+from aiohttp import web  # noqa: E402
+from pydantic import ValidationError  # noqa: E402
+
+from services.gateway import logs  # noqa: E402
+from services.gateway.app import HEALTH, create_app  # noqa: E402
+from services.gateway.ledger.database import LedgerAddress, migrate, open_engine  # noqa: E402
+from services.gateway.settings import Settings  # noqa: E402
+
+log = structlog.get_logger()
+
+_MIGRATION_TIMEOUT_SECONDS = 60
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what was begun.
+
+    Raises:
+        OSError: The port is taken, or may not be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    app = create_app(settings)
+    # Bodies are taken as they come: decompressing strangers' bodies invites bombs.
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=settings.drain_timeout_seconds,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        log.info("gateway.started", url=f"http://{host}:{port}", settings=settings.effective())
+        await stop.wait()
+        app[HEALTH].stopping = True
+        log.info("gateway.stopping")
+    finally:
+        await runner.cleanup()
+    log.info("gateway.stopped")
+
+
+async def migrate_ledger(settings: Settings) -> None:
+    """Bring the ledger's schema up to date."""
+    engine = open_engine(
+        LedgerAddress.parse(settings.ledger_url.get_secret_value()), _MIGRATION_TIMEOUT_SECONDS
+    )
+    await migrate(engine)
+    await engine.dispose()
+    log.info("ledger.migrated")
+
+
+def main(arguments: list[str]) -> int:
+    """Return the exit status: 0 done, 1 could not, 2 called wrongly."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            print(  # noqa: T201 - for the person at the terminal
+                f"PILLARBOX_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}", file=sys.stderr
+            )
+        return 2
+    logs.configure(settings.log_format, settings.log_level)
+    match arguments:
+        case []:
+            job = serve(settings)
+        case ["migrate"]:
+            job = migrate_ledger(settings)
+        case _:
+            print(__doc__, file=sys.stderr)  # noqa: T201 - for the person at the terminal
+            return 2
+    try:
+        uvloop.run(job)
+    except (OSError, ValueError) as error:
+        log.error("gateway.failed", error=str(error))  # noqa: TRY400 - the sentence is enough
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

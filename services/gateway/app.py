@@ -1,0 +1,124 @@
+"""The gateway's composition root: everything is made here and handed on as an argument."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.gateway import __version__, middlewares, openapi
+from services.gateway.broker import Broker, broker
+from services.gateway.emails import Emails
+from services.gateway.health import Health
+from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.postgresql import PostgresqlInsert
+from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.sqlite import SqliteInsert
+from services.gateway.ledger.writer import Insert, Writer
+from services.gateway.middlewares import Handler
+from services.gateway.recorder import Recorder
+from services.gateway.relay.amqp import AmqpPublisher
+from services.gateway.relay.publisher import Publisher
+from services.gateway.relay.relay import Relay
+from services.gateway.relay.virtual import VirtualPublisher
+from services.gateway.requests import BodyReader
+from services.gateway.settings import Settings
+from services.gateway.sweeper import Sweeper
+
+HEALTH = web.AppKey("health", Health)
+"""Where the process finds the readiness switch when it is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs beside the HTTP handlers, in the order of starting."""
+
+    engine: AsyncEngine
+    is_sqlite: bool
+    writer: Writer
+    ledger: Ledger
+    relay: Relay
+    sweeper: Sweeper
+    recorder: Recorder
+
+    async def run(self, _: web.Application) -> AsyncIterator[None]:
+        """Start with the application, and end with it, in the order that loses nothing."""
+        if self.is_sqlite:
+            await migrate(self.engine)
+        self.relay.start()
+        self.sweeper.start()
+        self.recorder.start()
+        yield
+        await self.sweeper.close()
+        await self.writer.close()
+        await self.relay.close()
+        await self.recorder.close()
+        await self.engine.dispose()
+
+
+def create_app(settings: Settings) -> web.Application:
+    """Wire a gateway; nothing connects before the application starts.
+
+    Raises:
+        ValueError: A URL among the settings is not usable.
+    """
+    parts = _parts(settings)
+    app = web.Application(
+        client_max_size=settings.body_limit_bytes,
+        middlewares=[
+            middlewares.observe,
+            middlewares.answer_problems,
+            middlewares.limit_in_flight(settings.in_flight_limit),
+        ],
+    )
+    body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
+    app[HEALTH] = Health(parts.ledger, parts.relay)
+    app.add_routes(Emails(parts.writer, parts.ledger, body).routes())
+    app.add_routes(app[HEALTH].routes())
+    app.add_routes([web.get("/openapi.json", _description(settings), allow_head=False)])
+    app.cleanup_ctx.append(parts.run)
+    return app
+
+
+def _description(settings: Settings) -> Handler:
+    description = openapi.describe(version=__version__, body_limit=settings.body_limit_bytes)
+
+    async def get_openapi(_: web.Request) -> web.Response:
+        return web.json_response(description)
+
+    return get_openapi
+
+
+def _parts(settings: Settings) -> Parts:
+    address = LedgerAddress.parse(settings.ledger_url.get_secret_value())
+    engine = open_engine(address, settings.ledger_timeout_seconds)
+    writing = asyncio.Lock() if address.is_sqlite else None
+    ledger = Ledger(engine, writing=writing, silent_after=settings.silent_after_seconds)
+    where = broker(settings.broker_url.get_secret_value())
+    relay = Relay(_publisher(where, settings), ledger, capacity=settings.relay_capacity)
+    insert = _insert(address, settings, writing)
+    sweeper = Sweeper(
+        ledger,
+        relay,
+        interval=settings.sweep_interval_seconds,
+        lease=settings.publish_lease_seconds,
+        silent_after=settings.silent_after_seconds,
+    )
+    writer = Writer(insert, on_committed=relay.offer)
+    return Parts(engine, address.is_sqlite, writer, ledger, relay, sweeper, Recorder(where, ledger.record))
+
+
+def _publisher(where: Broker, settings: Settings) -> Publisher:
+    if where.is_amqp:
+        return AmqpPublisher(where, confirm_timeout=settings.confirm_timeout_seconds)
+    return VirtualPublisher(where)
+
+
+def _insert(address: LedgerAddress, settings: Settings, writing: asyncio.Lock | None) -> Insert:
+    lease = settings.publish_lease_seconds
+    if writing is not None:
+        return SqliteInsert(address.dsn, lease=lease, writing=writing)
+    return PostgresqlInsert(address.dsn, timeout=settings.ledger_timeout_seconds, lease=lease)

@@ -1,0 +1,61 @@
+"""What a submission carries along for its sender: tags for the provider's reports, and metadata."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from services.gateway import limits
+from services.gateway.headers import one_line
+from services.gateway.validation import Submission
+
+_TAG = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.TAG_LENGTH}}}")
+
+
+def _tag(value: str) -> str:
+    if not _TAG.fullmatch(value):
+        raise ValueError(f"must be 1 to {limits.TAG_LENGTH} ASCII letters, digits, _ or -")
+    return value
+
+
+def _few_tags(value: object) -> object:
+    limits.at_most(limits.TAGS, value, "tags")
+    return () if value is None else value
+
+
+def _few_keys(value: object) -> object:
+    limits.at_most(limits.METADATA_KEYS, value, "keys")
+    return {} if value is None else value
+
+
+_TagText = Annotated[str, AfterValidator(_tag), Field(json_schema_extra={"pattern": f"^{_TAG.pattern}$"})]
+
+
+class TagSubmission(Submission):
+    """A name and value that the provider shows in its own reports."""
+
+    name: _TagText
+    value: _TagText
+
+
+Tags = Annotated[
+    tuple[TagSubmission, ...],
+    BeforeValidator(
+        _few_tags,
+        json_schema_input_type=Annotated[list[TagSubmission], Field(max_length=limits.TAGS)] | None,
+    ),
+]
+"""Words that the provider shows in its own reports."""
+
+_Key = Annotated[str, Field(min_length=1, max_length=limits.METADATA_KEY_LENGTH), AfterValidator(one_line)]
+_Value = Annotated[str, Field(max_length=limits.METADATA_VALUE_LENGTH), AfterValidator(one_line)]
+Metadata = Annotated[
+    dict[_Key, _Value],
+    BeforeValidator(
+        _few_keys,
+        json_schema_input_type=Annotated[dict[_Key, _Value], Field(max_length=limits.METADATA_KEYS)] | None,
+    ),
+]
+"""The caller's own data, handed back with the message."""

@@ -1,0 +1,89 @@
+"""Opening the ledger's database: URL, engine, connection settings, migrations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_SECONDS = 5
+"""How long SQLite waits for another process that is writing."""
+
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # FULL fsyncs at every commit: a 202 must survive a power cut, not only a crash of the process.
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerAddress:
+    """Where the ledger is, for the driver (``dsn``) and for SQLAlchemy (``url``)."""
+
+    dsn: str = field(repr=False)
+    url: str = field(repr=False)
+    is_sqlite: bool
+
+    @classmethod
+    def parse(cls, url: str) -> LedgerAddress:
+        """Read ``postgresql://…`` or ``sqlite:///file``.
+
+        Raises:
+            ValueError: It is neither.
+        """
+        if url.startswith("postgresql://"):
+            return cls(url, url.replace("postgresql://", "postgresql+asyncpg://", 1), is_sqlite=False)
+        if url.startswith("sqlite:///"):
+            path = Path(url.removeprefix("sqlite:///")).absolute()
+            return cls(str(path), f"sqlite+aiosqlite:///{path}", is_sqlite=True)
+        msg = "ledger_url: must start with postgresql:// or sqlite:///"
+        raise ValueError(msg)
+
+
+def open_engine(address: LedgerAddress, timeout: float) -> AsyncEngine:
+    """Make the engine behind all queries but the hot insert; connects at first use.
+
+    ``timeout`` bounds, in seconds, each of: a free connection, a new connection, a statement.
+    """
+    if address.is_sqlite:
+        Path(address.dsn).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(address.url)
+        sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
+        return engine
+    return create_async_engine(
+        address.url,
+        pool_size=5,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=True,
+        connect_args={"timeout": timeout, "command_timeout": timeout * 5},
+    )
+
+
+def _set_pragmas(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Bring the schema to the newest revision; harmless when it is there already."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+
+    def upgrade(connection: sa.Connection) -> None:
+        config.attributes["connection"] = connection
+        if connection.dialect.name == "postgresql":
+            # Two gateways may be told to migrate at once; the second waits and finds nothing to do.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7233169141)"))
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)

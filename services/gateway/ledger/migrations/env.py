@@ -1,0 +1,13 @@
+"""Alembic's entry: migrate over the connection that :mod:`..database` hands in."""
+
+from alembic import context
+
+from services.gateway.ledger.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,208 @@
+"""Everything the gateway asks of the ledger, or writes to it, but the hot insert."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.gateway.ledger.schema import events, messages, moment_in
+from services.gateway.ledger.writer import Entry, LedgerUnavailableError
+from services.gateway.states import QUEUED, TERMINAL, progress
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEvent:
+    """One thing that happened to a message, as the ledger keeps it."""
+
+    message_id: UUID
+    key: str
+    """The same event reported twice has the same key, and is kept once."""
+    event: str
+    actor: str
+    at: datetime
+    attempt: int = 0
+    provider: str | None = None
+    provider_message_id: str | None = None
+    reason: str | None = None
+    retry_at: datetime | None = None
+
+
+_MOST_DOUBLINGS = 6
+
+_ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
+
+_ADVANCE = (
+    sa.update(messages)
+    .where(
+        messages.c.id == sa.bindparam("of"),
+        messages.c.progress < sa.bindparam("reached", type_=sa.BigInteger),
+    )
+    .values(
+        status=sa.bindparam("event"),
+        progress=sa.bindparam("reached", type_=sa.BigInteger),
+        attempts=sa.case(
+            (
+                messages.c.attempts < sa.bindparam("attempt", type_=sa.Integer),
+                sa.bindparam("attempt", type_=sa.Integer),
+            ),
+            else_=messages.c.attempts,
+        ),
+        provider=sa.func.coalesce(sa.bindparam("by", type_=sa.Text), messages.c.provider),
+        provider_message_id=sa.func.coalesce(
+            sa.bindparam("theirs", type_=sa.Text), messages.c.provider_message_id
+        ),
+        reason=sa.bindparam("because", type_=sa.Text),
+        due_at=moment_in(sa.bindparam("wait", type_=sa.Float)),
+    )
+)
+
+
+class Ledger:
+    """The ledger's questions and answers; every method is one transaction.
+
+    Each raises :class:`LedgerUnavailableError` when the database does not answer.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, writing: asyncio.Lock | None, silent_after: float) -> None:
+        self._engine = engine
+        # SQLite has one writer; PostgreSQL needs no lock of ours.
+        self._writing = writing or nullcontext()
+        self._silent_after = silent_after
+        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+    async def find(self, tenant: str, message_id: UUID) -> sa.Row[Any] | None:
+        """Return the tenant's message, or None."""
+        query = sa.select(messages).where(messages.c.id == message_id, messages.c.tenant == tenant)
+        async with self._reading() as connection:
+            return (await connection.execute(query)).one_or_none()
+
+    async def timeline(self, message_id: UUID) -> Sequence[sa.Row[Any]]:
+        """Return what was recorded of a message, in the order of its happening."""
+        query = sa.select(events).where(events.c.message_id == message_id)
+        async with self._reading() as connection:
+            return (await connection.execute(query.order_by(events.c.at, events.c.sequence))).all()
+
+    async def ping(self) -> None:
+        """Make sure that the database answers and has our tables."""
+        async with self._reading() as connection:
+            await connection.execute(sa.select(messages.c.id).limit(0))
+
+    async def mark_queued(self, ids: Iterable[UUID]) -> None:
+        """Note that the broker confirmed these; from now on the mailer is expected to speak."""
+        untouched = messages.c.progress == 0
+        statement = (
+            sa.update(messages)
+            .where(messages.c.id.in_(list(ids)))
+            .values(
+                publications=messages.c.publications + 1,
+                queued_at=sa.func.coalesce(messages.c.queued_at, moment_in(0)),
+                status=sa.case((untouched, QUEUED), else_=messages.c.status),
+                # The mailer may have been quicker than this note: its word stands.
+                due_at=sa.case((untouched, moment_in(self._silent_after)), else_=messages.c.due_at),
+            )
+        )
+        async with self._writing_transaction() as connection:
+            await connection.execute(statement)
+
+    async def take_unpublished(self, lanes: Iterable[str], *, limit: int, lease: float) -> list[Entry]:
+        """Take due messages that were never confirmed; nobody else gets them for ``lease`` seconds."""
+        due = sa.select(messages.c.id).where(messages.c.queued_at.is_(None), messages.c.lane.in_(list(lanes)))
+        return await self._take(due, limit=limit, lease=lease)
+
+    async def take_silent(self, lane: str, *, limit: int) -> list[Entry]:
+        """Take due messages that were confirmed once but of which nobody has heard since."""
+        due = sa.select(messages.c.id).where(messages.c.queued_at.is_not(None), messages.c.lane == lane)
+        return await self._take(due, limit=limit, lease=self._silent_after)
+
+    async def believed_in_broker(self, lane: str) -> tuple[int, int]:
+        """Count the lane's messages that should wait in its queue now, and those silent for too long."""
+        silent = messages.c.due_at <= moment_in(0)
+        query = sa.select(
+            sa.func.count(),
+            sa.func.count().filter(silent),
+        ).where(
+            messages.c.lane == lane,
+            messages.c.due_at.is_not(None),
+            messages.c.queued_at.is_not(None),
+            sa.or_(messages.c.status == QUEUED, silent),
+        )
+        async with self._reading() as connection:
+            believed, overdue = (await connection.execute(query)).one()
+            return believed, overdue
+
+    async def record(self, batch: Sequence[LedgerEvent]) -> None:
+        """Append events and move their messages on; doubled events change nothing."""
+        rows = [{name: getattr(event, name) for name in LedgerEvent.__slots__} for event in batch]
+        moves = [move for event in batch if (move := self._move(event)) is not None]
+        async with self._writing_transaction() as connection:
+            await connection.execute(self._insert(events).on_conflict_do_nothing(), rows)
+            if moves:
+                await connection.execute(_ADVANCE, moves)
+
+    def _move(self, event: LedgerEvent) -> dict[str, Any] | None:
+        reached = progress(event.event, event.attempt)
+        if reached is None:
+            return None
+        # Both moments are the reporter's, so their difference needs no common clock.
+        pause = (event.retry_at - event.at).total_seconds() if event.retry_at else 0.0
+        return {
+            "of": event.message_id,
+            "reached": reached,
+            "event": event.event,
+            "attempt": event.attempt,
+            "by": event.provider,
+            "theirs": event.provider_message_id,
+            "because": event.reason,
+            "wait": None if event.event in TERMINAL else pause + self._silent_after,
+        }
+
+    async def _take(self, due: sa.Select[tuple[UUID]], *, limit: int, lease: float) -> list[Entry]:
+        due = (
+            due.where(messages.c.due_at <= moment_in(0))
+            .order_by(messages.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        # Each further publish of the same message waits twice as long, up to 64 times.
+        doublings = sa.case(
+            (messages.c.publications < _MOST_DOUBLINGS, messages.c.publications), else_=_MOST_DOUBLINGS
+        )
+        patience = sa.literal(1, sa.Integer).bitwise_lshift(doublings)
+        statement = (
+            sa.update(messages)
+            .where(messages.c.id.in_(due))
+            .values(due_at=moment_in(lease * sa.cast(patience, sa.Float)))
+            .returning(*_ENTRY)
+        )
+        async with self._writing_transaction() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [Entry(*row) for row in rows]
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with _translated():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _writing_transaction(self) -> AsyncIterator[AsyncConnection]:
+        with _translated():
+            async with self._writing, self._engine.begin() as connection:
+                yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as error:
+        raise LedgerUnavailableError(unknown=True) from error

@@ -1,0 +1,91 @@
+"""Around every request: its id, its one log line, its limits, and errors in one shape."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from services.gateway import problems
+from services.gateway.emails import MESSAGE_ID
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID = "X-Request-Id"
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_PROBES = frozenset({"/healthz", "/readyz"})
+_OVERLOAD_RETRY_AFTER_SECONDS = 1
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, and write its one canonical log line."""
+    given = request.headers.get(REQUEST_ID, "")
+    request_id = given if _USABLE_ID.fullmatch(given) else uuid.uuid4().hex
+    started = time.perf_counter()
+    status = 499  # what is logged when the caller hung up before there was an answer
+    try:
+        response = await handler(request)
+        status = response.status
+        response.headers[REQUEST_ID] = request_id
+        return response
+    finally:
+        if request.path not in _PROBES:
+            _log_line(request, request_id, status, time.perf_counter() - started)
+
+
+def _log_line(request: web.Request, request_id: str, status: int, seconds: float) -> None:
+    resource = request.match_info.route.resource
+    message_id = request.get(MESSAGE_ID)
+    log.info(
+        "message.accepted" if status == web.HTTPAccepted.status_code else "request.finished",
+        method=request.method,
+        route=resource.canonical if resource else None,
+        status=status,
+        duration_ms=round(seconds * 1000, 2),
+        request_id=request_id,
+        message_id=str(message_id) if message_id else None,
+    )
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn everything that is raised into the documented error body."""
+    try:
+        return await handler(request)
+    except problems.Problem as problem:
+        return problem.response()
+    except web.HTTPMethodNotAllowed as error:
+        return problems.method_not_allowed(error.allowed_methods).response()
+    except web.HTTPNotFound:
+        return problems.not_found().response()
+    except (ConnectionError, web.HTTPException):
+        raise
+    except Exception:
+        log.exception("request.crashed")
+        return problems.internal_server_error().response()
+
+
+def limit_in_flight(limit: int) -> Middleware:
+    """Refuse what exceeds ``limit`` requests under way, before a body is read."""
+    in_flight = 0
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        nonlocal in_flight
+        if in_flight >= limit and request.path not in _PROBES:
+            raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS)
+        in_flight += 1
+        try:
+            return await handler(request)
+        finally:
+            in_flight -= 1
+
+    return middleware

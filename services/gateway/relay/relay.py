@@ -1,0 +1,151 @@
+"""The asyncio side of the relay: batches what was committed, and notes what the broker confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+
+from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.writer import Entry, LedgerUnavailableError
+from services.gateway.relay.publisher import Link, Published, Publisher
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_BATCH_ENTRIES = 256
+_BATCH_BYTES = 1_000_000
+_KEEP_ALIVE_SECONDS = 1.0
+
+
+class Relay:
+    """Publishes in one thread of its own, so that the event loop never waits for the broker.
+
+    Its memory is bounded, and it never holds the only copy of anything: whatever does not fit,
+    or fails, stays in the ledger, where the sweeper finds it.
+    """
+
+    def __init__(self, publisher: Publisher, ledger: Ledger, *, capacity: int) -> None:
+        self._publisher = publisher
+        self._ledger = ledger
+        self._capacity = capacity
+        self._waiting: deque[Entry] = deque()
+        self._confirmed: list[UUID] = []
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
+        self._publishing: asyncio.Task[None] | None = None
+        self._marking: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self.connected = False
+        """Whether it is worth handing messages over."""
+
+    def start(self) -> None:
+        """Connect to the broker, and keep connecting for as long as it is away."""
+        self._keeping = asyncio.create_task(self._keep_connected())
+
+    @property
+    def room(self) -> int:
+        """How many more entries fit."""
+        return self._capacity - len(self._waiting) if self.connected else 0
+
+    def offer(self, entries: Sequence[Entry]) -> None:
+        """Take committed entries over, or leave them to the sweeper; never waits."""
+        if len(entries) > self.room:
+            return
+        self._waiting.extend(entries)
+        if self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish_waiting())
+
+    async def depth(self, queue: str) -> int | None:
+        """Ask the broker how many messages wait in ``queue``; None when it does not exist."""
+        return await self._in_thread(self._publisher.depth, queue)
+
+    async def close(self) -> None:
+        """Publish and note what is held already, then let go of the broker."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        for task in (self._publishing, self._marking):
+            if task is not None:
+                await task
+        await self._in_thread(self._publisher.close)
+        self._thread.shutdown()
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    async def _publish_waiting(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                published = await self._in_thread(self._publisher.publish, batch)
+                self._note(published)
+                if published.unroutable:
+                    await self._record_unroutable(published.unroutable)
+        finally:
+            self._publishing = None
+
+    def _next_batch(self) -> list[Entry]:
+        batch: list[Entry] = []
+        size = 0
+        while self._waiting and len(batch) < _BATCH_ENTRIES and size < _BATCH_BYTES:
+            entry = self._waiting.popleft()
+            size += len(entry.arguments)
+            batch.append(entry)
+        return batch
+
+    def _note(self, published: Published) -> None:
+        if published.confirmed:
+            self._confirmed += published.confirmed
+            if self._marking is None:
+                self._marking = asyncio.create_task(self._mark_confirmed())
+        if published.error is not None:
+            self.connected = False
+            log.warning("broker.lost", error=type(published.error).__name__)
+            self._waiting.clear()
+
+    async def _mark_confirmed(self) -> None:
+        try:
+            while self._confirmed:
+                ids, self._confirmed = self._confirmed[:500], self._confirmed[500:]
+                await self._ledger.mark_queued(ids)
+        except LedgerUnavailableError:
+            # Not noted: the sweeper will publish them again, and the claims make that harmless.
+            self._confirmed.clear()
+            log.warning("ledger.unavailable", during="mark_queued")
+        finally:
+            self._marking = None
+
+    async def _record_unroutable(self, ids: Sequence[UUID]) -> None:
+        log.warning("signature.unroutable", messages=len(ids))
+        now = datetime.now(UTC)
+        because = "The broker has no queue for it; the message waits in the ledger."
+        events = [LedgerEvent(i, "unroutable", "unroutable", "gateway", now, reason=because) for i in ids]
+        try:
+            await self._ledger.record(events)
+        except LedgerUnavailableError:
+            log.warning("ledger.unavailable", during="record")
+
+    async def _keep_connected(self) -> None:
+        while True:
+            link = await self._in_thread(self._publisher.keep_alive)
+            if link is Link.DOWN:
+                link = await self._reconnect()
+            if link is Link.BLOCKED and self.connected:
+                log.warning("broker.blocked")
+            self.connected = link is Link.UP
+            await asyncio.sleep(_KEEP_ALIVE_SECONDS)
+
+    async def _reconnect(self) -> Link:
+        try:
+            await self._in_thread(self._publisher.connect)
+        except Exception as error:  # noqa: BLE001 - kombu raises what the driver raises
+            log.warning("broker.unreachable", error=type(error).__name__)
+            return Link.DOWN
+        log.info("broker.connected")
+        return Link.UP

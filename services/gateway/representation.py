@@ -1,0 +1,172 @@
+"""How a message and its timeline look from outside: Resend's fields, and ours beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.addresses import render
+from shared.signatures import SendEmail, SendWelcomeEmail, Tag
+
+LAST_EVENT = MappingProxyType(
+    {
+        "accepted": "queued",
+        "queued": "queued",
+        "sending": "queued",
+        "sent": "sent",
+        "delivered": "delivered",
+        "bounced": "bounced",
+        "complained": "complained",
+        "scheduled": "scheduled",
+        "deferred": "delivery_delayed",
+        "suppressed": "suppressed",
+        "failed": "failed",
+        "canceled": "canceled",
+        # Resend has no word for these two, and another one of its words would be a lie.
+        "expired": "expired",
+        "uncertain": "uncertain",
+    }
+)
+"""Our state of a message to Resend's word for it, which its SDKs know."""
+
+
+class _Representation(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, from_attributes=True, populate_by_name=True, serialize_by_alias=True
+    )
+
+
+class EmailRepresentation(_Representation):
+    """A message.  What only the mailer knows is null for a welcome e-mail: sender, subject, bodies."""
+
+    object: Literal["email"] = "email"
+    id: UUID
+    message_id: str | None = Field(description="The Message-ID header (RFC 5322, section 3.6.4).")
+    to: list[str]
+    sender: str | None = Field(alias="from")
+    created_at: datetime
+    subject: str | None
+    html: str | None
+    text: str | None
+    bcc: list[str]
+    cc: list[str]
+    reply_to: list[str]
+    last_event: str = Field(
+        description="Resend's word for the status.",
+        json_schema_extra={"enum": [*sorted(set(LAST_EVENT.values()))]},
+    )
+    status: str = Field(
+        description="How far the message has come.", json_schema_extra={"enum": [*LAST_EVENT]}
+    )
+    headers: dict[str, str]
+    tags: list[Tag]
+    metadata: dict[str, str]
+    attempts: int = Field(description="Requests made to providers so far.")
+    provider: str | None = Field(description="The provider account of the latest attempt.")
+    provider_message_id: str | None = Field(description="The provider's own id for the message.")
+    reason: str | None = Field(description="Why the status is what it is, for a human.")
+
+
+class EventRepresentation(_Representation):
+    """One thing that happened to a message; events are only ever added."""
+
+    event: str = Field(description="What happened, in the past tense where it is over.", examples=["sent"])
+    at: datetime
+    actor: str = Field(
+        description="Who reported it.", json_schema_extra={"enum": ["gateway", "mailer", "provider"]}
+    )
+    attempt: int = Field(default=0, description="Which attempt it belongs to, from 1; 0 if to none.")
+    provider: str | None = None
+    provider_message_id: str | None = None
+    reason: str | None = None
+    retry_at: datetime | None = Field(default=None, description="When the next attempt is due.")
+
+
+class EventList(_Representation):
+    """The timeline of a message, in the order of its happening."""
+
+    object: Literal["list"] = "list"
+    data: list[EventRepresentation]
+
+
+def represent_email(
+    signature: SendEmail | SendWelcomeEmail,
+    *,
+    status: str,
+    created_at: datetime,
+    attempts: int,
+    provider: str | None,
+    provider_message_id: str | None,
+    reason: str | None,
+) -> dict[str, Any]:
+    """Give the body of ``GET /emails/{id}``, ready for JSON.  Attachments are not handed back.
+
+    Raises:
+        ValueError: The signature has no message id, so it was never accepted here.
+    """
+    if signature.message_id is None:
+        raise ValueError("a signature without a message id cannot be represented")
+    content = _content(signature) if isinstance(signature, SendEmail) else _welcome(signature)
+    return EmailRepresentation(
+        id=signature.message_id,
+        created_at=created_at,
+        last_event=LAST_EVENT.get(status, status),
+        status=status,
+        attempts=attempts,
+        provider=provider,
+        provider_message_id=provider_message_id,
+        reason=reason,
+        **content,
+    ).model_dump(mode="json")
+
+
+def represent_timeline(
+    accepted_at: datetime, queued_at: datetime | None, recorded: Iterable[object]
+) -> dict[str, Any]:
+    """Give the body of ``GET /emails/{id}/events``, ready for JSON.
+
+    *recorded* are events in their order, with the fields of :class:`EventRepresentation` as
+    attributes.  The gateway's own two come first, whatever the clocks say: the mailer may have
+    begun before the broker's confirm was noted.
+    """
+    events = [EventRepresentation(event="accepted", at=accepted_at, actor="gateway")]
+    if queued_at is not None:
+        events.append(EventRepresentation(event="queued", at=queued_at, actor="gateway"))
+    events.extend(map(EventRepresentation.model_validate, recorded))
+    return EventList(data=events).model_dump(mode="json")
+
+
+def header_message_id(signature: SendEmail) -> str:
+    """The Message-ID header: our id at the sender's domain, so that it is unique for ever."""
+    domain = signature.sender.email.rpartition("@")[2]
+    return f"<{signature.message_id}@{domain}>"
+
+
+def _content(email: SendEmail) -> dict[str, Any]:
+    return {
+        "message_id": header_message_id(email),
+        "from": render(email.sender),
+        **{field: [render(address) for address in getattr(email, field)] for field in ("to", "cc", "bcc")},
+        "reply_to": [render(address) for address in email.reply_to],
+        **{field: getattr(email, field) for field in ("subject", "html", "text", "headers", "metadata")},
+        "tags": list(email.tags),
+    }
+
+
+def _welcome(email: SendWelcomeEmail) -> dict[str, Any]:
+    nothing = dict.fromkeys(("message_id", "from", "subject", "html", "text"))
+    return {
+        **nothing,
+        "to": [email.email],
+        "cc": [],
+        "bcc": [],
+        "reply_to": [],
+        "headers": {},
+        "tags": [],
+        "metadata": {},
+    }

@@ -1,0 +1,39 @@
+"""Reading a request's body, within its limits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from services.gateway import problems
+
+
+@dataclass(frozen=True, slots=True)
+class BodyReader:
+    """Reads JSON bodies of at most ``limit`` bytes that arrive within ``timeout`` seconds."""
+
+    limit: int
+    timeout: float
+
+    async def read(self, request: web.Request) -> bytes:
+        """Return the body's bytes.
+
+        Raises:
+            Problem: 408, 413 or 415.
+        """
+        # Nothing is decompressed: a small body that unpacks to gigabytes is not worth its risk.
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise problems.unsupported_media_type("send it without Content-Encoding")
+        if request.content_type != "application/json":
+            raise problems.unsupported_media_type("its Content-Type must be application/json")
+        if (request.content_length or 0) > self.limit:
+            raise problems.payload_too_large(self.limit)
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await request.read()
+        except TimeoutError:
+            raise problems.request_timeout(self.timeout) from None
+        except web.HTTPRequestEntityTooLarge:
+            raise problems.payload_too_large(self.limit) from None

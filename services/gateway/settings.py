@@ -1,0 +1,69 @@
+"""Every setting of the gateway: meaning, unit, reason of the default.
+
+Each is read from the environment variable ``PILLARBOX_`` + its name in capitals.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The gateway's settings; the defaults are the embedded mode, which needs nothing installed."""
+
+    model_config = SettingsConfigDict(env_prefix="PILLARBOX_", extra="ignore", use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on.  Loopback, because without API keys nobody else may send."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """TCP port to listen on; 0 takes a free one."""
+
+    broker_url: SecretStr = SecretStr("filesystem://var/broker")
+    """``amqp://user:password@host/vhost``, ``redis://:password@host/0``, or ``filesystem://folder``."""
+
+    ledger_url: SecretStr = SecretStr("sqlite:///var/ledger.sqlite3")
+    """``postgresql://user:password@host/database``, or ``sqlite:///file``."""
+
+    ledger_timeout_seconds: Annotated[float, Field(gt=0)] = 1.0
+    """Longest wait for a commit; after it callers get an honest 503 rather than a hanging request."""
+
+    body_limit_bytes: Annotated[int, Field(ge=1024)] = 10_000_000
+    """Largest request body, attachments included (base64 adds a third)."""
+
+    body_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """Longest time a caller may take to send its body."""
+
+    in_flight_limit: Annotated[int, Field(ge=1)] = 512
+    """Requests worked on at once; more are answered 503 before their body is read."""
+
+    relay_capacity: Annotated[int, Field(ge=1)] = 10_000
+    """Committed messages held in memory for publishing; more wait in the ledger for the sweeper."""
+
+    confirm_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """Longest wait for the broker's confirms before the channel is thrown away."""
+
+    sweep_interval_seconds: Annotated[float, Field(gt=0)] = 1.0
+    """How often the sweeper looks for messages that are due."""
+
+    publish_lease_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How long a relay has for a message it accepted before a sweeper may publish it."""
+
+    silent_after_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """A published message nobody has heard of for so long is published again, if the broker lost it."""
+
+    drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
+    """On shutdown, how long running requests and the relay may take to finish."""
+
+    log_format: Literal["auto", "columns", "json"] = "auto"
+    """``auto`` writes columns on a terminal and JSON elsewhere."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe log line that is written."""
+
+    def effective(self) -> dict[str, Any]:
+        """What is in force, fit for a log: secrets are starred."""
+        return self.model_dump(mode="json")

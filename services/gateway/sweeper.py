@@ -1,0 +1,110 @@
+"""The sweeper: publishes again whatever the ledger knows and the broker may not.
+
+Three kinds of message are due: those whose publish was never confirmed (a crash, an outage, a
+full buffer); those confirmed but silent for too long (a purged or rebuilt broker); later also
+those scheduled.  Several gateways share the work: rows are taken with ``SKIP LOCKED``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import structlog
+
+from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.writer import Entry, LedgerUnavailableError
+from services.gateway.relay.relay import Relay
+from shared.signatures import Lane
+
+log = structlog.get_logger()
+
+_BATCH = 500
+
+
+class Sweeper:
+    """Looks into the ledger every ``interval`` seconds, and at once again while there is work."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        relay: Relay,
+        *,
+        interval: float,
+        lease: float,
+        silent_after: float,
+    ) -> None:
+        self._ledger = ledger
+        self._relay = relay
+        self._interval = interval
+        self._lease = lease
+        self._silent_after = silent_after
+        self._next_silence_check = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop sweeping; what is due stays due."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                busy = self._relay.connected and await self._sweep()
+            except LedgerUnavailableError:
+                log.warning("ledger.unavailable", during="sweep")
+                busy = False
+            except Exception:
+                # A broker that goes away meanwhile, or a bug: either way the next sweep tries again.
+                log.exception("sweep.failed")
+                busy = False
+            await asyncio.sleep(0.05 if busy else self._interval)
+
+    async def _sweep(self) -> bool:
+        """Publish what is due; True when there may be more of it at once."""
+        depths = {lane: await self._relay.depth(f"mailer.{lane}") for lane in Lane}
+        # Without a queue a message would only come back; it is better off in the ledger.
+        lanes = [lane for lane, depth in depths.items() if depth is not None]
+        found = 0
+        if lanes and (room := min(self._relay.room, _BATCH)) > 0:
+            entries = await self._ledger.take_unpublished(lanes, limit=room, lease=self._lease)
+            self._relay.offer(entries)
+            found = len(entries)
+        if time.monotonic() >= self._next_silence_check:
+            for lane in lanes:
+                await self._sweep_silent(lane, depths[lane] or 0)
+        if found:
+            log.info("sweep.unpublished", messages=found)
+        return found == _BATCH
+
+    async def _sweep_silent(self, lane: Lane, depth: int) -> None:
+        """Publish silent messages again, but no more than the broker has lost.
+
+        While the mailer is scaled to zero everything is silent and nothing is lost: the queue then
+        holds at least as many messages as the ledger believes, and none is published twice.
+        """
+        believed, overdue = await self._ledger.believed_in_broker(lane)
+        lost = min(believed - depth, overdue)
+        if lost <= 0:
+            if overdue:
+                self._next_silence_check = time.monotonic() + self._silent_after / 2
+            return
+        entries = await self._ledger.take_silent(lane, limit=min(lost, self._relay.room, _BATCH))
+        if not entries:
+            return
+        log.warning("sweep.silent", lane=lane, messages=len(entries))
+        await self._ledger.record([self._republished(entry) for entry in entries])
+        self._relay.offer(entries)
+
+    def _republished(self, entry: Entry) -> LedgerEvent:
+        now = datetime.now(UTC)
+        because = f"Nothing was heard of it for {self._silent_after:g} s, and the broker holds too few."
+        return LedgerEvent(
+            entry.id, f"republished:{now.timestamp():.0f}", "republished", "gateway", now, reason=because
+        )

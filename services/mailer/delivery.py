@@ -1,0 +1,235 @@
+"""One attempt to deliver one message: claim, ask the provider, write down, report.
+
+Knows neither Celery nor httpx.  What it promises: no byte leaves without a claim; an outcome is
+committed before it is reported, and reported before the task is acknowledged; an attempt whose
+end nobody knows is never repeated blindly.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from services.mailer.backoff import Backoff
+from services.mailer.claims.claims import Busy, Claims, Granted, Settled, Settlement, State
+from services.mailer.outcome import (
+    Accepted,
+    Deferred,
+    Outcome,
+    Rejected,
+    Suppressed,
+    Unauthorised,
+    Uncertain,
+    reason,
+)
+from services.mailer.providers.base import Provider, Request, Response, UnsupportedError
+from shared.signatures import Event, OnUncertain, RecordEvent, SendEmail
+
+log = structlog.get_logger()
+
+_SOON = 1.0
+
+
+class NotSentError(Exception):
+    """The request certainly did not reach the provider."""
+
+
+class NoAnswerError(Exception):
+    """The request left, and no usable answer came back."""
+
+
+class Transport(Protocol):
+    """Performs requests."""
+
+    async def perform(self, request: Request) -> Response:
+        """Perform ``request`` once.
+
+        Raises:
+            NotSentError: It certainly did not reach the provider.
+            NoAnswerError: It may have.
+        """
+
+
+class Reporter(Protocol):
+    """Takes events to the gateway."""
+
+    async def report(self, event: RecordEvent) -> None:
+        """Return once the broker has the event, safely."""
+
+    def mention(self, event: RecordEvent) -> None:
+        """Send an event that nobody has to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a message is tried, and how long it rests in between; in seconds."""
+
+    backoff: Backoff
+    horizon: float
+    unauthorised_pause: float
+    lease: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Attempts messages through one provider account."""
+
+    provider: Provider
+    claims: Claims
+    transport: Transport
+    reporter: Reporter
+    patience: Patience
+
+    async def attempt(self, message: SendEmail) -> Outcome:
+        """Make one attempt, unless another one is under way or none is needed any more.
+
+        Returns ``Deferred`` when the message must come again after ``retry_after`` seconds, and
+        anything else when nothing is left to do.
+        """
+        asked = time.monotonic()
+        match await self.claims.take(message.message_id):
+            case Busy(wait):
+                return Deferred("Another attempt is under way or due later.", max(wait, _SOON))
+            case Settled() as settled:
+                return await self._tell_again(message, settled)
+            case Granted() as claim:
+                pass
+        if claim.crashed:
+            lost = Uncertain("The mailer ended during the attempt.")
+            await self._report(message, replace(claim, attempt=claim.attempt - 1), lost, Event.UNCERTAIN)
+            if message.on_uncertain is OnUncertain.HOLD:
+                return await self._conclude(message, claim, lost)
+        if message.expires_at is not None and message.expires_at <= datetime.now(UTC):
+            return await self._expire(message, claim)
+        self.reporter.mention(self._event(message, claim, Event.SENDING))
+        return await self._conclude(message, claim, await self._ask_provider(message, asked))
+
+    async def _ask_provider(self, message: SendEmail, asked: float) -> Outcome:
+        try:
+            request = self.provider.build(message)
+        except UnsupportedError as error:
+            return Rejected(reason("unsupported", error))
+        if time.monotonic() - asked > self.patience.lease / 2:
+            # This process was frozen meanwhile: somebody else may hold the claim by now.
+            return Deferred("The mailer was too slow to begin.", _SOON)
+        try:
+            return self.provider.read(await self.transport.perform(request))
+        except NotSentError as error:
+            return Deferred(reason("not_sent", error))
+        except NoAnswerError as error:
+            return Uncertain(reason("no_answer", error))
+
+    async def _conclude(self, message: SendEmail, claim: Granted, outcome: Outcome) -> Outcome:
+        """Write the outcome down, report it, and say what is left to do."""
+        state, event, wait = self._consequence(message, claim, outcome)
+        if wait is not None and claim.age + wait > self.patience.horizon:
+            outcome = Rejected(reason("given_up", f"after {claim.attempt} attempts", _reason(outcome)))
+            state, event, wait = State.FAILED, Event.FAILED, None
+        settlement = Settlement(
+            claim.message_id,
+            claim.token,
+            state,
+            wait,
+            self.provider.name,
+            outcome.provider_message_id if isinstance(outcome, Accepted) else None,
+            _reason(outcome),
+        )
+        if not await self.claims.settle(settlement):
+            # Fenced off: a newer attempt owns the message, and its word counts.
+            log.warning("attempt.overtaken", message_id=str(message.message_id), attempt=claim.attempt)
+            return Deferred("Overtaken by another attempt.", self.patience.lease)
+        await self._report(message, claim, outcome, event, wait)
+        return outcome if wait is None else Deferred(_reason(outcome) or event, wait)
+
+    def _consequence(
+        self, message: SendEmail, claim: Granted, outcome: Outcome
+    ) -> tuple[State, Event, float | None]:
+        """The state to keep, the event to report, and the seconds until the next attempt, if any."""
+        backoff = self.patience.backoff.wait(claim.attempt)
+        match outcome:
+            case Accepted():
+                return State.SENT, Event.SENT, None
+            case Rejected():
+                return State.FAILED, Event.FAILED, None
+            case Suppressed():
+                return State.SUPPRESSED, Event.SUPPRESSED, None
+            case Deferred(retry_after=hint):
+                return State.DEFERRED, Event.DEFERRED, backoff if hint is None else max(hint, _SOON)
+            case Unauthorised():
+                log.error("provider.unauthorised", provider=self.provider.name, reason=outcome.reason)
+                return State.DEFERRED, Event.DEFERRED, self.patience.unauthorised_pause
+            case Uncertain() if message.on_uncertain is OnUncertain.HOLD:
+                return State.HELD, Event.UNCERTAIN, None
+            case Uncertain():
+                return State.UNCERTAIN, Event.UNCERTAIN, backoff
+
+    async def _expire(self, message: SendEmail, claim: Granted) -> Outcome:
+        outcome = Rejected("expired")
+        if await self.claims.settle(
+            Settlement(claim.message_id, claim.token, State.EXPIRED, reason=outcome.reason)
+        ):
+            await self._report(message, claim, outcome, Event.EXPIRED)
+        return outcome
+
+    async def _tell_again(self, message: SendEmail, settled: Settled) -> Outcome:
+        """The end was written down, but its report may have been lost: repeat it."""
+        event = Event.UNCERTAIN if settled.state is State.HELD else Event(settled.state.value)
+        await self.reporter.report(
+            RecordEvent(
+                message_id=message.message_id,
+                event=event,
+                at=datetime.now(UTC),
+                attempt=settled.attempt,
+                provider=settled.provider,
+                provider_message_id=settled.provider_message_id,
+                reason=settled.reason,
+            ),
+        )
+        return (
+            Accepted(settled.provider_message_id)
+            if event is Event.SENT
+            else Rejected(settled.reason or event)
+        )
+
+    async def _report(
+        self,
+        message: SendEmail,
+        claim: Granted,
+        outcome: Outcome,
+        event: Event,
+        wait: float | None = None,
+    ) -> None:
+        record = self._event(message, claim, event)
+        record = record.model_copy(
+            update={
+                "provider_message_id": outcome.provider_message_id if isinstance(outcome, Accepted) else None,
+                "reason": _reason(outcome),
+                "retry_at": record.at + timedelta(seconds=wait) if wait is not None else None,
+            },
+        )
+        log.info(
+            f"attempt.{event}",  # noqa: G004 - one of the few names in docs/events.md
+            message_id=str(message.message_id),
+            attempt=claim.attempt,
+            provider=self.provider.name,
+            reason=record.reason,
+            retry_after_s=wait and round(wait, 1),
+        )
+        await self.reporter.report(record)
+
+    def _event(self, message: SendEmail, claim: Granted, event: Event) -> RecordEvent:
+        return RecordEvent(
+            message_id=message.message_id,
+            event=event,
+            at=datetime.now(UTC),
+            attempt=claim.attempt,
+            provider=self.provider.name,
+        )
+
+
+def _reason(outcome: Outcome) -> str | None:
+    return None if isinstance(outcome, Accepted) else outcome.reason

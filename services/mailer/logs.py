@@ -1,0 +1,50 @@
+"""Logging: structlog, columns on a terminal and JSON elsewhere; Celery's own lines likewise.
+
+Events are named in ``docs/events.md``.  No address, no body and no secret is ever an argument of
+a log call.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+_SHARED: tuple[structlog.typing.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+# Celery's own lines quote message bodies and exception texts, with everybody's addresses in them;
+# ``tasks.py`` says the same without.
+_QUIET = ("celery.worker.consumer.consumer", "celery.app.trace", "celery.worker.strategy")
+
+
+def configure(log_format: Literal["auto", "columns", "json"], level: str) -> None:
+    """Set up logging for this process, once, at its start."""
+    columns = sys.stderr.isatty() if log_format == "auto" else log_format == "columns"
+    ending: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if columns
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    )
+    number = logging.getLevelNamesMapping()[level]
+    structlog.configure(
+        processors=[*_SHARED, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        ),
+    )
+    logging.basicConfig(handlers=[handler], level=max(logging.WARNING, number), force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,72 @@
+"""What an answer means when only HTTP itself is understood; and reading JSON that may be anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from services.mailer.outcome import Deferred, Outcome, Rejected, Unauthorised, Uncertain, reason
+from services.mailer.providers.hints import retry_after
+
+if TYPE_CHECKING:
+    from services.mailer.providers.base import Response
+
+_ACCOUNT = frozenset({401, 402, 403, 407})
+_NOBODY_HOME = frozenset({404, 405, 410})
+_LATER = frozenset(
+    {408, 421, 425, 429, 503}
+)  # each says that the request was not acted upon (RFC 9110, RFC 8470)
+_REDIRECTS = range(300, 400)
+_REFUSALS = range(400, 500)
+_WORDS = 500
+_IDENTIFIER = 255
+
+
+def parse(body: bytes) -> object:
+    """Read JSON; None stands for anything that is none, ``null`` included."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def words(text: object, *, secret: str) -> str:
+    """Make the provider's own words fit to be passed to ``reason``.
+
+    They are cut, since taking addresses out of a megabyte without an @ takes minutes; and a
+    secret that the provider echoes is taken out.
+    """
+    said = str(text)
+    if len(said) > _WORDS:
+        said = said[:_WORDS].rpartition(" ")[0] or said[:_WORDS]
+    return said.replace(secret, "<key>") if secret else said
+
+
+def identifier(value: object) -> str | None:
+    """Give the provider's message id, or None where it is none that could be stored and searched for."""
+    if not isinstance(value, str):
+        return None
+    value = value.strip()
+    return value if value.isprintable() and 0 < len(value) <= _IDENTIFIER else None
+
+
+def by_status(response: Response, said: str = "") -> Outcome:
+    """Classify by the status alone; *said* is the words of a body that is recognisably the provider's.
+
+    Without such words a 404 comes from somewhere else.  Then the address in the settings is wrong,
+    every message would fail, and rejecting them one by one would lose them all.
+    """
+    status = response.status
+    why = reason(f"HTTP {status}", said)
+    if status in _REDIRECTS:
+        # Never followed: the key would go along to whatever host the answer names.
+        return Unauthorised(reason(why, "a redirect, so the provider's address in the settings is wrong"))
+    if status in _ACCOUNT:
+        return Unauthorised(why)
+    if status in _NOBODY_HOME and not said:
+        return Unauthorised(reason(why, "not the provider's answer, is its address in the settings right?"))
+    if status in _LATER:
+        return Deferred(why, retry_after(response.headers))
+    if status in _REFUSALS:
+        return Rejected(why)
+    return Uncertain(reason(why, "" if said else "not an answer that the provider gives"))

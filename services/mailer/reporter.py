@@ -1,0 +1,178 @@
+"""Takes events to the broker: what many attempts report at once is published in one go.
+
+On RabbitMQ an event counts as reported when the broker has confirmed it.  A broker without the
+gateway's queue has no gateway that listens; the claim keeps the truth then, and the event is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from kombu import Connection, Producer
+
+from services.mailer.batching import Batching
+from services.mailer.broker import Broker
+from shared.signatures import EXCHANGE, RecordEvent
+
+log = structlog.get_logger()
+
+_CONFIRM_SECONDS = 10.0
+_TRIES = 3
+_IDLE_SECONDS = 5.0
+"""After so long without an event the connection is looked at before it is trusted."""
+
+_CONTENT = {"content_type": "application/json", "content_encoding": "utf-8"}
+_EMBED = b',{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
+
+
+class UnreportedError(Exception):
+    """The broker did not take the event."""
+
+
+class BrokerReporter:
+    """Publishes :class:`~shared.signatures.RecordEvent` signatures from one thread of its own."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reporter")
+        self._publishing = Batching[RecordEvent, None](self._publish)
+        self._connection: Connection | None = None
+        self._producer: Any = None
+        self._unconfirmed: set[int] = set()
+        self._published = 0
+        self._used = 0.0
+        self._mentions: set[asyncio.Task[None]] = set()
+
+    async def report(self, event: RecordEvent) -> None:
+        """See :class:`~services.mailer.delivery.Reporter`.
+
+        Raises:
+            UnreportedError: The broker did not take it, even on a new connection.
+        """
+        await self._publishing(event)
+
+    def mention(self, event: RecordEvent) -> None:
+        """See :class:`~services.mailer.delivery.Reporter`."""
+        task = asyncio.get_running_loop().create_task(self._try(event))
+        self._mentions.add(task)  # the loop itself keeps no reference
+        task.add_done_callback(self._mentions.discard)
+
+    async def _try(self, event: RecordEvent) -> None:
+        try:
+            await self._publishing(event)
+        except UnreportedError:
+            log.warning("event.unreported", event_name=event.event, message_id=str(event.message_id))
+
+    async def _publish(self, events: Sequence[RecordEvent]) -> list[None]:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._publish_all, events)
+        return [None] * len(events)
+
+    def _publish_all(self, events: Sequence[RecordEvent]) -> None:
+        for tries in range(_TRIES):
+            try:
+                self._connect()
+                for event in events:
+                    self._publish_one(event)
+                self._await_confirms()
+            except Exception as error:
+                self._disconnect()
+                if tries == _TRIES - 1:
+                    raise UnreportedError from error
+                time.sleep(tries)  # at once the first time: the old connection may just have ended
+            else:
+                self._used = time.monotonic()
+                return
+
+    def _publish_one(self, event: RecordEvent) -> None:
+        self._published += 1
+        self._unconfirmed.add(self._published)
+        self._producer.publish(
+            b"[[]," + event.arguments() + _EMBED,
+            exchange=EXCHANGE if self._broker.is_amqp else "",
+            routing_key=event.queue,
+            mandatory=self._broker.is_amqp,
+            headers=_headers(),
+            **_CONTENT,
+        )
+
+    def _await_confirms(self) -> None:
+        if not self._broker.is_amqp:
+            self._unconfirmed.clear()
+        deadline = time.monotonic() + _CONFIRM_SECONDS
+        while self._unconfirmed:
+            assert self._connection is not None  # noqa: S101 - _connect() has just made it
+            self._connection.drain_events(timeout=max(0.001, deadline - time.monotonic()))
+
+    def _connect(self) -> None:
+        if self._alive():
+            return
+        self._disconnect()
+        connection = Connection(
+            self._broker.url,
+            heartbeat=0,  # nobody would serve it between two events
+            connect_timeout=3,
+            transport_options=self._broker.transport_options,
+        )
+        connection.connect()
+        channel = connection.channel()
+        if self._broker.is_amqp:
+            channel.confirm_select()
+            channel.events["basic_ack"].add(self._on_ack)
+            channel.events["basic_nack"].add(_on_nack)
+            channel.events["basic_return"].add(_on_return)
+        self._producer = Producer(channel, auto_declare=False)
+        self._unconfirmed, self._published = set(), 0
+        self._connection = connection
+
+    def _alive(self) -> bool:
+        if self._connection is None:
+            return False
+        if not self._broker.is_amqp or time.monotonic() - self._used < _IDLE_SECONDS:
+            return True
+        try:
+            self._connection.drain_events(timeout=0.001)
+        except TimeoutError:
+            return True
+        except Exception:  # noqa: BLE001 - any error here means that the link is gone
+            return False
+        return True
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.collect()
+        self._connection = None
+
+    def _on_ack(self, delivery_tag: int, multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
+        if multiple:
+            self._unconfirmed = {tag for tag in self._unconfirmed if tag > delivery_tag}
+        else:
+            self._unconfirmed.discard(delivery_tag)
+
+
+def _headers() -> dict[str, Any]:
+    """The least that makes it a Celery task message (protocol 2)."""
+    task_id = str(uuid4())
+    return {
+        "lang": "py",
+        "task": RecordEvent.task,
+        "id": task_id,
+        "root_id": task_id,
+        "argsrepr": "()",
+        "kwargsrepr": "{…}",
+        "origin": "pillarbox.mailer",
+    }
+
+
+def _on_nack(_delivery_tag: int, _multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
+    msg = "the broker refused an event"
+    raise ConnectionError(msg)
+
+
+def _on_return(_error: Exception, _exchange: str, routing_key: str, _message: Any) -> None:
+    log.warning("event.unroutable", queue=routing_key)

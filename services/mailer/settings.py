@@ -1,0 +1,95 @@
+"""Every setting of the mailer: meaning, unit, reason of the default.
+
+Each is read from the environment variable ``PILLARBOX_`` + its name in capitals.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The mailer's settings; the defaults are the embedded mode, which needs nothing installed."""
+
+    model_config = SettingsConfigDict(env_prefix="PILLARBOX_", extra="ignore", use_attribute_docstrings=True)
+
+    broker_url: SecretStr = SecretStr("filesystem://var/broker")
+    """``amqp://user:password@host/vhost``, ``redis://:password@host/0``, or ``filesystem://folder``."""
+
+    claims_url: SecretStr = SecretStr("sqlite:///var/claims.sqlite3")
+    """``postgresql://user:password@host/database``, or ``sqlite:///file``; shared by all mailers."""
+
+    slots: Annotated[int, Field(ge=1, le=2000)] = 100
+    """Messages one mailer works on at once; threads that mostly wait for the provider."""
+
+    provider: Literal["outbox", "sendgrid", "mandrill"] = "outbox"
+    """Who delivers.  ``outbox`` writes ``.eml`` files instead of sending."""
+
+    outbox_directory: Path = Path("var/outbox")
+    """Where the ``outbox`` provider writes."""
+
+    sendgrid_api_key: SecretStr | None = None
+    """API key with the permission "Mail Send"; needed for ``provider=sendgrid``."""
+
+    sendgrid_base_url: str = "https://api.sendgrid.com"
+    """``https://api.eu.sendgrid.com`` for accounts in the EU region."""
+
+    mandrill_api_key: SecretStr | None = None
+    """API key of Mailchimp Transactional; needed for ``provider=mandrill``."""
+
+    mandrill_base_url: str = "https://mandrillapp.com"
+    """Where Mandrill's API is."""
+
+    welcome_sender: str = "welcome@example.com"
+    """From address of the welcome message."""
+
+    welcome_sender_name: str = "Pillarbox"
+    """Display name beside it."""
+
+    attempt_deadline_seconds: Annotated[float, Field(gt=0)] = 20.0
+    """Total time one attempt may take, from connecting to the last byte of the answer."""
+
+    lease_seconds: Annotated[float, Field(gt=0)] = 45.0
+    """How long a claim keeps other mailers away; must outlast the deadline of an attempt."""
+
+    backoff_base_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Upper bound of the first wait; it doubles with each attempt."""
+
+    backoff_cap_seconds: Annotated[float, Field(gt=0)] = 900.0
+    """Longest wait between two attempts."""
+
+    retry_horizon_seconds: Annotated[float, Field(gt=0)] = 24 * 3600.0
+    """After so long since its first attempt a message is given up (an outage of 4 h must be survived)."""
+
+    unauthorised_pause_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """Wait after the provider refused the account itself; somebody has to repair the key."""
+
+    bug_retry_limit: Annotated[int, Field(ge=0)] = 60
+    """How often a message that makes our own code fail comes again before it is a dead letter."""
+
+    bug_backoff_cap_seconds: Annotated[int, Field(ge=1)] = 600
+    """Longest wait between those; 60 of them span hours, long enough to deploy a fix."""
+
+    log_format: Literal["auto", "columns", "json"] = "auto"
+    """``auto`` writes columns on a terminal and JSON elsewhere."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe log line that is written."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lease_seconds <= self.attempt_deadline_seconds:
+            msg = "lease_seconds must be longer than attempt_deadline_seconds"
+            raise ValueError(msg)
+        if self.provider != "outbox" and getattr(self, f"{self.provider}_api_key") is None:
+            msg = f"provider={self.provider} needs {self.provider}_api_key"
+            raise ValueError(msg)
+        return self
+
+    def effective(self) -> dict[str, Any]:
+        """What is in force, fit for a log: secrets are starred."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,142 @@
+"""The Celery tasks: arguments in, one attempt, then acknowledge, retry or give up.
+
+An exception is a bug or an outage of our own; Celery's ``autoretry_for`` brings the message back
+with backoff and jitter.  A refusal of the provider is no exception but an outcome, and comes back
+with the wait that the delivery chose.  Whatever happens, a message is acknowledged only after its
+outcome was recorded and reported, or after its retry was published.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery, Task
+from celery.exceptions import Reject
+from pydantic import ValidationError
+
+from services.mailer.background import BackgroundLoop
+from services.mailer.delivery import Delivery, Reporter
+from services.mailer.outcome import Deferred, reason
+from services.mailer.rendering import Welcome
+from shared.signatures import Event, RecordEvent, SendEmail, SendWelcomeEmail, Signature
+
+log = structlog.get_logger()
+
+
+class MailerTask(Task):
+    """What both tasks have in common; the parts are set by :func:`register`."""
+
+    abstract = True
+    acks_late = True
+    reject_on_worker_lost = True
+    acks_on_failure = False
+    acks_on_timeout = False
+    ignore_result = True
+    # A provider's refusals are bounded by the retry horizon, bugs by ``retry_kwargs``.
+    max_retries = None
+    typing = False
+
+    background: BackgroundLoop
+    delivery: Delivery
+    reporter: Reporter
+
+    def deliver(self, message: SendEmail) -> None:
+        """Make one attempt, and come again if it was not the last."""
+        outcome = self.background.run(self.delivery.attempt(message))
+        if isinstance(outcome, Deferred):
+            # Whole seconds, rounded up: the broker's delays are whole seconds, and early is impolite.
+            raise self.retry(countdown=-int(-(outcome.retry_after or 1.0) // 1))
+
+    def read(self, signature: type[Signature], arguments: dict[str, Any]) -> Any:
+        """Parse the task's arguments; what cannot be read becomes a dead letter with a reason.
+
+        Raises:
+            Reject: They are not what the signature says.
+        """
+        try:
+            return signature.model_validate(arguments)
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, part["loc"])) for part in error.errors(include_input=False))
+            because = reason("signature_invalid", fields)
+            log.error("signature.invalid", task=self.name, message_id=self.request.id, fields=fields)  # noqa: TRY400
+            self.background.run(self.reporter.report(failure(self.request.id, because)))
+            raise Reject(because, requeue=False) from None
+
+    def signature_from_request(self, request: Any = None, *args: Any, **options: Any) -> Any:
+        """Retries go back to the lane they came from, under whatever key they were delivered."""
+        request = request or self.request
+        key = (request.delivery_info or {}).get("routing_key") or ""
+        options.setdefault("queue", ".".join(key.split(".")[-2:]) or None)
+        return super().signature_from_request(request, *args, **options)
+
+    def on_retry(self, exc: BaseException | None, task_id: str, *_: Any) -> None:
+        """Log an exception that brings the message back; a deferral is none."""
+        if exc is not None:
+            log.error("task.crashed", message_id=task_id, error=type(exc).__name__, where=_where(exc))
+
+    def on_failure(self, exc: BaseException, task_id: str, *_: Any) -> None:
+        """Report a message that is given up because of our own bug; Celery dead-letters it next."""
+        if isinstance(exc, Reject):
+            return
+        because = reason("internal_error", type(exc).__name__)
+        log.error("message.dead_lettered", message_id=task_id, reason=because, where=_where(exc))
+        self.background.run(self.reporter.report(failure(task_id, because)))
+
+
+def _where(error: BaseException) -> list[str]:
+    """The places an exception passed, innermost last; never its text, which quotes values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
+
+
+def failure(message_id: str, because: str, event: Event = Event.FAILED) -> RecordEvent:
+    """The event for a message that never got as far as an attempt."""
+    return RecordEvent(message_id=UUID(message_id), event=event, at=datetime.now(UTC), reason=because)
+
+
+def register(
+    app: Celery,
+    *,
+    delivery: Delivery,
+    reporter: Reporter,
+    background: BackgroundLoop,
+    welcome: Welcome,
+    bug_retry_limit: int,
+    bug_backoff_cap: int,
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Give ``app`` its tasks, and return them: ``send_email`` and ``send_welcome_email``."""
+    options: dict[str, Any] = {
+        "bind": True,
+        "base": type(
+            "BoundTask",
+            (MailerTask,),
+            {
+                "abstract": True,
+                "background": background,
+                "delivery": delivery,
+                "reporter": reporter,
+            },
+        ),
+        "autoretry_for": (Exception,),
+        "dont_autoretry_for": (Reject,),
+        "retry_kwargs": {"max_retries": bug_retry_limit},
+        "retry_backoff": True,
+        "retry_backoff_max": bug_backoff_cap,
+        "retry_jitter": True,
+    }
+
+    @app.task(name=SendEmail.task, **options)
+    def send_email(self: MailerTask, **arguments: Any) -> None:
+        self.deliver(self.read(SendEmail, arguments))
+
+    @app.task(name=SendWelcomeEmail.task, **options)
+    def send_welcome_email(self: MailerTask, email: str | None = None, **arguments: Any) -> None:
+        signature = self.read(SendWelcomeEmail, {"email": email, **arguments})
+        self.deliver(welcome.render(signature, signature.message_id or UUID(self.request.id)))
+
+    return send_email, send_welcome_email

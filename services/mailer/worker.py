@@ -1,0 +1,206 @@
+"""The mailer's composition root: ``celery -A services.mailer.worker worker -l INFO``.
+
+Nothing connects at import; the settings are read from the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import Celery, bootsteps
+from celery.signals import setup_logging, task_unknown, worker_ready
+from kombu import Exchange, Queue
+
+from services.mailer import embedded, logs, tasks
+from services.mailer.background import BackgroundLoop
+from services.mailer.backoff import Backoff
+from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
+from services.mailer.claims.claims import Claims, ClaimsStore
+from services.mailer.claims.postgresql import PostgresqlClaims
+from services.mailer.claims.sqlite import SqliteClaims
+from services.mailer.delivery import Delivery, Patience
+from services.mailer.providers import PROVIDERS
+from services.mailer.providers.base import Provider
+from services.mailer.rendering import Welcome
+from services.mailer.reporter import BrokerReporter
+from services.mailer.settings import Settings
+from services.mailer.transport import HttpTransport
+from shared.signatures import (
+    DEAD_LETTER_EXCHANGE,
+    EXCHANGE,
+    MAILER_QUEUES,
+    Address,
+    Event,
+    SendEmail,
+    SendWelcomeEmail,
+)
+
+log = structlog.get_logger()
+
+_QUORUM = {"x-queue-type": "quorum"}
+_QUEUE_ARGUMENTS = {
+    **_QUORUM,
+    "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+    # A message that kills its worker so many times is poison.
+    "x-delivery-limit": 20,
+}
+DEAD_LETTERS = Queue(
+    "mailer.dead",
+    Exchange(DEAD_LETTER_EXCHANGE, "topic", durable=True),
+    routing_key="mailer.#",
+    queue_arguments=_QUORUM,
+)
+
+
+class Mailer(Celery):
+    """A Celery app whose workers keep to themselves.
+
+    Gossip, mingle and worker heartbeats need queues and exchanges beyond what a least-privilege
+    user may touch, and tell nothing that the ledger does not know better.
+    """
+
+    @property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        """Celery's worker, quiet by default."""
+        quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        worker = self.subclass_with_self("celery.apps.worker:Worker")
+        return lambda *args, **options: worker(*args, **{**options, **quiet})
+
+
+class DeadLetterStep(bootsteps.StartStopStep):
+    """Makes sure, at every connect, that dead letters have somewhere to go."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def start(self, consumer: Any) -> None:
+        """Declare the queue that nobody consumes."""
+        if consumer.connection.transport.driver_type == "amqp":
+            DEAD_LETTERS(consumer.connection.default_channel).declare()
+
+
+def create_worker(settings: Settings) -> Celery:
+    """Wire a mailer; nothing connects before the worker starts.
+
+    Raises:
+        ValueError: A URL among the settings is not usable.
+    """
+    embedded.install()
+    where = broker(settings.broker_url.get_secret_value())
+    app = Mailer("pillarbox.mailer")
+    app.conf.update(_celery_settings(where, settings))
+    if where.is_amqp:
+        app.steps["consumer"].add(DeadLetterStep)
+    reporter = BrokerReporter(where)
+    background = BackgroundLoop()
+    delivery = Delivery(
+        provider=_provider(settings),
+        claims=Claims(_claims_store(settings)),
+        transport=HttpTransport(settings.attempt_deadline_seconds, settings.slots),
+        reporter=reporter,
+        patience=Patience(
+            Backoff(settings.backoff_base_seconds, settings.backoff_cap_seconds),
+            settings.retry_horizon_seconds,
+            settings.unauthorised_pause_seconds,
+            settings.lease_seconds,
+        ),
+    )
+    tasks.register(
+        app,
+        delivery=delivery,
+        reporter=reporter,
+        background=background,
+        welcome=Welcome(Address(email=settings.welcome_sender, name=settings.welcome_sender_name)),
+        bug_retry_limit=settings.bug_retry_limit,
+        bug_backoff_cap=settings.bug_backoff_cap_seconds,
+    )
+    _connect_signals(settings, reporter, background)
+    return app
+
+
+def _celery_settings(where: Broker, settings: Settings) -> dict[str, Any]:
+    queues = [_queue(name, where) for name in MAILER_QUEUES]
+    options = (
+        {**where.transport_options, "confirm_publish": True, "confirm_timeout": 10}
+        if where.is_amqp
+        else where.transport_options
+    )
+    return {
+        "broker_url": where.url,
+        "broker_transport_options": options,
+        "broker_heartbeat": HEARTBEAT_SECONDS,
+        "broker_connection_timeout": 3,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_native_delayed_delivery_queue_type": "quorum",
+        "task_queues": queues,
+        "task_default_queue": queues[0].name,
+        "task_default_exchange": queues[0].exchange.name,
+        "task_default_exchange_type": queues[0].exchange.type,
+        "task_default_routing_key": queues[0].routing_key,
+        "task_routes": {task: {"queue": queues[0].name} for task in (SendEmail.task, SendWelcomeEmail.task)},
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_pool": "threads",
+        "worker_concurrency": settings.slots,
+        "worker_prefetch_multiplier": 1,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+    }
+
+
+def _queue(name: str, where: Broker) -> Queue:
+    if not where.is_amqp:
+        return Queue(name, Exchange("", "direct"), routing_key=name)
+    # A topic exchange, because native delayed delivery refuses direct ones.
+    exchange = Exchange(EXCHANGE, "topic", durable=True)
+    return Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)
+
+
+def _provider(settings: Settings) -> Provider:
+    provider: Callable[..., Provider] = PROVIDERS[settings.provider]
+    if settings.provider == "outbox":
+        return provider(settings.outbox_directory.absolute())
+    key = getattr(settings, f"{settings.provider}_api_key").get_secret_value()
+    return provider(key, getattr(settings, f"{settings.provider}_base_url"))
+
+
+def _claims_store(settings: Settings) -> ClaimsStore:
+    url = settings.claims_url.get_secret_value()
+    if url.startswith("postgresql://"):
+        return PostgresqlClaims(url, lease=settings.lease_seconds)
+    if url.startswith("sqlite:///"):
+        return SqliteClaims(url.removeprefix("sqlite:///"), lease=settings.lease_seconds)
+    msg = "claims_url: must start with postgresql:// or sqlite:///"
+    raise ValueError(msg)
+
+
+def _connect_signals(settings: Settings, reporter: BrokerReporter, background: BackgroundLoop) -> None:
+    @setup_logging.connect(weak=False)
+    def configure_logging(**_: Any) -> None:
+        logs.configure(settings.log_format, settings.log_level)
+
+    @worker_ready.connect(weak=False)
+    def announce(**_: Any) -> None:
+        log.info("mailer.started", settings=settings.effective())
+
+    @task_unknown.connect(weak=False)
+    def report_unknown(name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002 - Celery's name
+        # A newer gateway knows a task that this mailer does not.  Celery has dead-lettered it; the
+        # sweeper brings it back later, when the mailer may have been upgraded too.
+        log.error("task.unknown", task=name, message_id=id)
+        event = tasks.failure(id, f"task_unknown: this mailer does not know {name}", Event.DEFERRED)
+        background.submit(reporter.report(event))
+
+
+app = create_worker(Settings())
+send_email = app.tasks[SendEmail.task]
+send_welcome_email = app.tasks[SendWelcomeEmail.task]

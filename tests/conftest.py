@@ -1,0 +1,50 @@
+"""The real servers, one of each per test run, started when the first test asks for one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.servers.packages import UnavailableError
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.redis import Redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.server import Server
+
+AnyServer = TypeVar("AnyServer", bound="Server")
+
+
+def _running(kind: type[AnyServer]) -> Iterator[AnyServer]:
+    """Start a server and stop it at the end; on a laptop that has none, skip the tests that ask."""
+    try:
+        server = kind()
+    except UnavailableError as reason:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(reason))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A private RabbitMQ with Pillarbox's virtual host and users."""
+    yield from _running(RabbitMQ)
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """A private Redis."""
+    yield from _running(Redis)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A private PostgreSQL."""
+    yield from _running(PostgreSQL)

@@ -1,0 +1,143 @@
+"""How messages and their timelines look from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.gateway.representation import LAST_EVENT, represent_email, represent_timeline
+from shared.signatures import Address, Event, SendEmail, SendWelcomeEmail
+
+MESSAGE_ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+STATE: dict[str, Any] = {
+    "status": "deferred",
+    "created_at": AT,
+    "attempts": 2,
+    "provider": "postmark",
+    "provider_message_id": None,
+    "reason": "HTTP 503",
+}
+SHOWN = {
+    "object": "email",
+    "id": str(MESSAGE_ID),
+    "created_at": "2026-01-02T03:04:05Z",
+    "last_event": "delivery_delayed",
+    "status": "deferred",
+    "attempts": 2,
+    "provider": "postmark",
+    "provider_message_id": None,
+    "reason": "HTTP 503",
+}
+
+RESEND_WORDS = {
+    *("queued", "scheduled", "sent", "delivered", "delivery_delayed", "bounced", "complained"),
+    *("suppressed", "failed", "canceled"),
+}
+
+
+def test_an_email_is_shown_with_all_its_fields() -> None:
+    """Resend's fields and ours, in JSON types; attachments are not handed back."""
+    email = SendEmail.model_validate(
+        {
+            "message_id": MESSAGE_ID,
+            "from": Address(email="letters@Example.com", name="Acme, Inc."),
+            "to": [Address(email="ann@example.org"), Address(email="bob@example.org", name="Bob")],
+            "cc": [Address(email="cc@example.org")],
+            "bcc": [Address(email="bcc@example.org")],
+            "reply_to": [Address(email="re@example.org")],
+            "subject": "Hi",
+            "html": "<p>Hello</p>",
+            "headers": {"X-A": "1"},
+            "tags": [{"name": "kind", "value": "receipt"}],
+            "metadata": {"order": "1"},
+            "attachments": [{"filename": "a", "content": "aGVsbG8="}],
+        }
+    )
+    expected = SHOWN | {
+        "message_id": f"<{MESSAGE_ID}@Example.com>",
+        "from": '"Acme, Inc." <letters@Example.com>',
+        "to": ["ann@example.org", "Bob <bob@example.org>"],
+        "cc": ["cc@example.org"],
+        "bcc": ["bcc@example.org"],
+        "reply_to": ["re@example.org"],
+        "subject": "Hi",
+        "html": "<p>Hello</p>",
+        "text": None,
+        "headers": {"X-A": "1"},
+        "tags": [{"name": "kind", "value": "receipt"}],
+        "metadata": {"order": "1"},
+    }
+
+    assert expected == represent_email(email, **STATE)
+
+
+def test_a_welcome_email_shows_what_the_gateway_knows() -> None:
+    """Only the mailer knows its sender, subject and words."""
+    unknown = dict.fromkeys(("message_id", "from", "subject", "html", "text"))
+    expected = SHOWN | unknown | {"to": ["ann@example.org"], "headers": {}, "metadata": {}}
+    expected |= {field: [] for field in ("cc", "bcc", "reply_to", "tags")}
+    email = SendWelcomeEmail(email="ann@example.org", message_id=MESSAGE_ID)
+
+    assert expected == represent_email(email, **STATE)
+
+
+def test_what_was_never_accepted_cannot_be_shown() -> None:
+    """A signature without a message id did not come through the gateway."""
+    with pytest.raises(ValueError, match="without a message id"):
+        represent_email(SendWelcomeEmail(email="ann@example.org"), **STATE)
+
+
+def test_every_state_has_a_last_event() -> None:
+    """Every event of the mailer is a state, and all but two have a word of Resend's."""
+    assert {event.value for event in Event} <= set(LAST_EVENT)
+    assert RESEND_WORDS | {"expired", "uncertain"} == set(LAST_EVENT.values())
+
+
+def test_a_state_of_a_newer_version_is_shown_as_it_is() -> None:
+    """A gateway that is older than the ledger's newest rows still answers."""
+    email = SendWelcomeEmail(email="ann@example.org", message_id=MESSAGE_ID)
+
+    assert "opened" == represent_email(email, **STATE | {"status": "opened"})["last_event"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A row of the ledger, which has more than is shown."""
+
+    event: str
+    at: datetime = AT
+    actor: str = "mailer"
+    attempt: int = 1
+    provider: str | None = "outbox"
+    provider_message_id: str | None = None
+    reason: str | None = None
+    retry_at: datetime | None = None
+    key: str = "1:sending"
+
+
+def test_a_timeline_begins_with_the_gateway() -> None:
+    """Accepted and queued come first, then what was recorded, as a list of Resend's form."""
+    shown = {"at": "2026-01-02T03:04:05Z", "provider_message_id": None, "reason": None, "retry_at": None}
+    ours = shown | {"actor": "gateway", "attempt": 0, "provider": None}
+    theirs = shown | {"actor": "mailer", "attempt": 1, "provider": "outbox"}
+
+    assert {
+        "object": "list",
+        "data": [
+            ours | {"event": "accepted"},
+            ours | {"event": "queued"},
+            theirs | {"event": "deferred", "retry_at": "2026-01-02T03:04:05Z"},
+        ],
+    } == represent_timeline(AT, AT, [Recorded("deferred", retry_at=AT)])
+
+
+def test_a_timeline_before_the_broker_confirmed() -> None:
+    """Without a confirm there is nothing but the acceptance."""
+    events = represent_timeline(AT, None, [])["data"]
+
+    assert ["accepted"] == [event["event"] for event in events]
