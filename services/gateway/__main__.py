@@ -47,7 +47,7 @@ async def serve(settings: Settings) -> None:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
         await site.start()
         host, port = runner.addresses[0][:2]
-        log.info("gateway.started", url=f"http://{host}:{port}", settings=settings.effective())
+        log.info("gateway.started", url=f"http://{host}:{port}", settings=settings.changed())
         await stop.wait()
         app[HEALTH].stopping = True
         log.info("gateway.stopping")

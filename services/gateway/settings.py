@@ -64,6 +64,6 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe log line that is written."""
 
-    def effective(self) -> dict[str, Any]:
-        """What is in force, fit for a log: secrets are starred."""
-        return self.model_dump(mode="json")
+    def changed(self) -> dict[str, Any]:
+        """What differs from the defaults, fit for a log: secrets are starred."""
+        return self.model_dump(mode="json", exclude_defaults=True)

@@ -190,7 +190,7 @@ def _connect_signals(settings: Settings, reporter: BrokerReporter, background: B
 
     @worker_ready.connect(weak=False)
     def announce(**_: Any) -> None:
-        log.info("mailer.started", settings=settings.effective())
+        log.info("mailer.started", settings=settings.changed())
 
     @task_unknown.connect(weak=False)
     def report_unknown(name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002 - Celery's name

@@ -80,11 +80,7 @@ class Mandrill:
             # With several recipients some may be refused.  The others' mail is on its way, so another
             # attempt would send it to them twice; the refusals come again as webhook events.
             return Accepted(next(filter(None, (identifier(entry.get("_id")) for entry in taken)), None))
-        if (
-            not rows
-            or any(entry.get("status") not in _REFUSED for entry in entries)
-            or len(entries) < len(rows)
-        ):
+        if len(entries) < len(rows) or not statuses or not statuses <= _REFUSED:
             return Uncertain(reason("HTTP 200", "a list without a status that Mandrill gives"))
         causes = {str(entry.get("reject_reason") or entry.get("status")) for entry in entries}
         why = reason("refused", words(", ".join(sorted(causes)), secret=self.api_key))

@@ -1,0 +1,75 @@
+# Everything a developer types.  `make` alone prints this help.
+SHELL := /bin/sh
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+PORT ?= 8080
+BROKER ?=
+LEDGER ?=
+CLAIMS ?=
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install lock run gateway mailer migrate fake-esp test check format image clean
+
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run
+run: $(INSTALLED) ## Run both services and send one e-mail   (PORT=8080 BROKER=amqp://… LEDGER=postgresql://… CLAIMS=…)
+	@PORT='$(PORT)' BROKER='$(BROKER)' LEDGER='$(LEDGER)' CLAIMS='$(CLAIMS)' $(BIN)/python deploy/local.py
+
+gateway: $(INSTALLED) ## Run the gateway alone, with the settings in the environment
+	@PILLARBOX_PORT='$(PORT)' $(BIN)/python -m services.gateway
+
+mailer: $(INSTALLED) ## Run the mailer alone, with the settings in the environment
+	@$(BIN)/celery -A services.mailer.worker worker -l INFO
+
+migrate: $(INSTALLED) ## Bring the ledger's schema up to date (PILLARBOX_LEDGER_URL)
+	@$(BIN)/python -m services.gateway migrate
+
+fake-esp: $(INSTALLED) ## Run a fake SendGrid to try against
+	@$(BIN)/python -m tests.fakes sendgrid
+
+##@ Test
+test: $(INSTALLED) ## Run all tests                           (T=tests/flow narrows)
+	@$(BIN)/pytest $(T)
+
+check: $(INSTALLED) ## Lint, types, architecture; what pre-commit runs
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+##@ Build
+install: $(INSTALLED) ## Make .venv and install what uv.lock pins
+
+lock: $(INSTALLED) ## Resolve the dependencies anew
+	$(BIN)/uv lock --upgrade
+
+image: ## Build both images with docker, podman or buildah   (ENGINE=podman)
+	$(or $(ENGINE),docker) build --target gateway --tag pillarbox-gateway .
+	$(or $(ENGINE),docker) build --target mailer --tag pillarbox-mailer .
+
+clean: ## Remove what was installed and what runs left behind (var/)
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# Debian's python3 comes without ensurepip; where we may, we add it.
+$(INSTALLED): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Pillarbox needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+		rm -rf .venv; \
+		test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq -y python3-venv && $(PYTHON) -m venv .venv; \
+	} || { echo 'python3 -m venv does not work: install the package python3-venv'; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --inexact
+	@touch $@

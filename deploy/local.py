@@ -1,0 +1,152 @@
+"""``make run``: both services as two processes under one terminal, and one e-mail as proof.
+
+Uses the standard library only: it must say something sensible when everything else is broken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+START_SECONDS = 60
+STOP_SECONDS = 40
+OUTBOX = Path("var/outbox")
+FINAL = {"sent", "failed", "suppressed", "expired", "uncertain"}
+
+
+def main() -> int:
+    """Start, prove, serve; return the exit status."""
+    port = os.environ.get("PORT", "8080")
+    if (complaint := unusable(port)) is not None:
+        print(complaint, file=sys.stderr)
+        return 1
+    base = f"http://127.0.0.1:{port}"
+    # Ctrl-C reaches every process of the terminal; the services are told by us, once and in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    services = [start(command, port) for command in commands()]
+    try:
+        wait_until_ready(base, services)
+        prove(base)
+        print(f"\nPillarbox is listening on {base}. Ctrl-C ends it.\nTry it:\n\n{curl(base)}\n", flush=True)
+        while all(service.poll() is None for service in services):
+            time.sleep(0.5)
+        print("A service ended by itself; its last lines above say why.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nFinishing what was begun …", flush=True)
+        return 0
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        stop(services)
+
+
+def commands() -> list[list[str]]:
+    """The plain commands behind ``make run``."""
+    return [
+        [str(BIN / "python"), "-m", "services.gateway"],
+        [str(BIN / "celery"), "-A", "services.mailer.worker", "--quiet", "worker", "-l", "INFO"],
+    ]
+
+
+def unusable(port: str) -> str | None:
+    """Why the port cannot be used, or None."""
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        return f"PORT must be a number from 1 to 65535, not {port!r}."
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(port)))
+        except OSError as error:
+            return f"Port {port} cannot be used ({error.strerror}). Choose another one: make run PORT=18080"
+    return None
+
+
+def start(command: list[str], port: str) -> subprocess.Popen[bytes]:
+    """Start one service in a session of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PILLARBOX_PORT": port}
+    for name, setting in (("BROKER", "BROKER_URL"), ("LEDGER", "LEDGER_URL"), ("CLAIMS", "CLAIMS_URL")):
+        if os.environ.get(name):
+            environment[f"PILLARBOX_{setting}"] = os.environ[name]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def wait_until_ready(base: str, services: list[subprocess.Popen[bytes]]) -> None:
+    """Return when the gateway takes traffic.
+
+    Raises:
+        RuntimeError: A service ended, or it takes too long.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if any(service.poll() is not None for service in services):
+            raise RuntimeError("A service did not start; its last lines above say why.")
+        try:
+            call(f"{base}/readyz")
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"The gateway was not ready within {START_SECONDS} s.")
+
+
+def prove(base: str) -> None:
+    """Send one welcome e-mail, and show what becomes of it."""
+    message_id = call(f"{base}/welcome-emails", {"email": "you@example.com"})["id"]
+    print(f"\nAccepted: {message_id}", flush=True)
+    deadline = time.monotonic() + START_SECONDS
+    while (email := call(f"{base}/emails/{message_id}"))["status"] not in FINAL and time.monotonic() < deadline:
+        time.sleep(0.1)
+    print(f"Status:   {email['status']}\n\nTimeline of {message_id}:")
+    for event in call(f"{base}/emails/{message_id}/events")["data"]:
+        attempt = f"attempt {event['attempt']}" if event["attempt"] else ""
+        details = [event["actor"], attempt, event["provider"] or "", event["reason"] or ""]
+        print(f"  {event['at'][11:23]}  {event['event']:<10} {', '.join(filter(None, details))}")
+    letter = OUTBOX / f"{message_id}.eml"
+    if letter.exists():
+        print(f"\nDelivered to {letter}:\n")
+        print("  " + letter.read_text().replace("\n", "\n  ").rstrip())
+
+
+def call(url: str, body: dict[str, Any] | None = None) -> Any:
+    """GET, or POST where there is a body; return the JSON answered."""
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own URL
+    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - likewise
+        return json.load(response)
+
+
+def curl(base: str) -> str:
+    """A command for the user to copy."""
+    body = '{"from": "Shop <shop@example.com>", "to": "joao@example.com", "subject": "Hello", "text": "It works."}'
+    return f"  curl {base}/emails -H 'Content-Type: application/json' \\\n    -d '{body}'"
+
+
+def stop(services: list[subprocess.Popen[bytes]]) -> None:
+    """Let every service finish; end by force what does not."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for service in services:
+        if service.poll() is None:
+            service.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for service in services:
+        try:
+            service.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            service.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
