@@ -51,7 +51,7 @@ def require(package: str) -> None:
     """
     if not missing((package,)):
         return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if os.geteuid() != 0 or not Path("/usr/bin/apt-get").exists():
         message = f"{package} is not installed (Debian: apt-get install {package})"
         raise UnavailableError(message)
     install(package)
@@ -78,7 +78,7 @@ def install(package: str) -> None:
 
 def _apt_get(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["apt-get", "--option", "DPkg::Lock::Timeout=120", *arguments],  # noqa: S607 - Debian's own
+        ["/usr/bin/apt-get", "--option", "DPkg::Lock::Timeout=120", *arguments],
         # RUNLEVEL=1: the single-user level, in which init scripts are not started either.
         env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
         stdin=subprocess.DEVNULL,

@@ -79,7 +79,7 @@ class Process:
             )
         self.pid = self._popen.pid
         self._guard = subprocess.Popen(
-            ["sh", "-c", _GUARD, "guard", str(self.pid), str(folder)],
+            ["/bin/sh", "-c", _GUARD, "guard", str(self.pid), str(folder)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )

@@ -6,7 +6,8 @@ import os
 import secrets
 
 from redis import Redis as Client
-from redis.exceptions import BusyLoadingError, ConnectionError as NoConnectionError
+from redis.exceptions import BusyLoadingError
+from redis.exceptions import ConnectionError as NoConnectionError
 
 from tests.servers.packages import program, require
 from tests.servers.process import Process

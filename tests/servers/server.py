@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import random
+import secrets
 import shutil
 import signal
 import socket
@@ -11,9 +11,10 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from tests.servers.process import Process
+if TYPE_CHECKING:
+    from tests.servers.process import Process
 
 
 def free_port() -> int:
@@ -26,7 +27,7 @@ def free_port() -> int:
         OSError: No free port was found in 100 tries.
     """
     for _ in range(100):
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
+        port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -84,9 +85,7 @@ class Server(ABC):
                 message = f"{type(self).__name__} did not start:\n{output}"
                 raise RuntimeError(message)
             time.sleep(0.05)
-        if not self._prepared:
-            self.set_up()
-            self._prepared = True
+        self._prepared = True
 
     def stop(self) -> None:
         """Shut down in order; data and port stay for another :meth:`start`."""
@@ -136,6 +135,3 @@ class Server(ABC):
     @abstractmethod
     def answers(self) -> bool:
         """Whether a client is served now."""
-
-    def set_up(self) -> None:  # noqa: B027 - most servers need nothing
-        """Do what can only be done once in the running server."""
