@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.servers.server import Server
 
 AnyServer = TypeVar("AnyServer", bound="Server")
+_started: list[Server] = []
 
 
 def _running(kind: type[AnyServer]) -> Iterator[AnyServer]:
@@ -29,7 +30,16 @@ def _running(kind: type[AnyServer]) -> Iterator[AnyServer]:
             raise
         pytest.skip(str(reason))
     with server:
+        _started.append(server)
         yield server
+        _started.remove(server)
+
+
+@pytest.fixture(autouse=True)
+def _revived_servers() -> None:
+    """A test that kills a server and fails before it starts it again fails alone."""
+    for server in _started:
+        server.revive()
 
 
 @pytest.fixture(scope="session")

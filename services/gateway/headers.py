@@ -17,7 +17,7 @@ from services.gateway import limits
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C0 (CR, LF, NUL…), DEL, C1 (U+0085…), the Unicode line and paragraph separators, lone surrogates."""
 
-# ASCII, because without it "ſ" (U+017F) is an "s" and "K" (U+212A) is a "k" where case does not count.
+# ASCII, because without it "ſ" (U+017F) is an "s" and "K" (U+212A) is a "k" where case does not count.  # noqa: RUF003
 _ALLOWED = re.compile(r"X-[A-Z0-9-]{1,60}|List-[A-Z-]{1,60}|References|In-Reply-To", re.IGNORECASE | re.ASCII)
 
 

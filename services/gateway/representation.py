@@ -131,14 +131,16 @@ def represent_timeline(
     """Give the body of ``GET /emails/{id}/events``, ready for JSON.
 
     *recorded* are events in their order, with the fields of :class:`EventRepresentation` as
-    attributes.  The gateway's own two come first, whatever the clocks say: the mailer may have
-    begun before the broker's confirm was noted.
+    attributes.  *Queued* is when the broker's confirm was noted; a mailer may have begun before
+    that, and then the timeline says so of the message's own story: queued first.
     """
-    events = [EventRepresentation(event="accepted", at=accepted_at, actor="gateway")]
+    later = [EventRepresentation.model_validate(event) for event in recorded]
     if queued_at is not None:
-        events.append(EventRepresentation(event="queued", at=queued_at, actor="gateway"))
-    events.extend(map(EventRepresentation.model_validate, recorded))
-    return EventList(data=events).model_dump(mode="json")
+        begun = next((place for place, event in enumerate(later) if event.actor != "gateway"), len(later))
+        earlier = sum(event.at <= queued_at for event in later[:begun])
+        later.insert(earlier, EventRepresentation(event="queued", at=queued_at, actor="gateway"))
+    accepted = EventRepresentation(event="accepted", at=accepted_at, actor="gateway")
+    return EventList(data=[accepted, *later]).model_dump(mode="json")
 
 
 def header_message_id(signature: SendEmail) -> str:

@@ -54,11 +54,19 @@ class Transport(Protocol):
         """
 
 
+class UnreportedError(Exception):
+    """The broker did not take an event."""
+
+
 class Reporter(Protocol):
     """Takes events to the gateway."""
 
     async def report(self, event: RecordEvent) -> None:
-        """Return once the broker has the event, safely."""
+        """Return once the broker has the event, safely.
+
+        Raises:
+            UnreportedError: It has not.
+        """
 
     def mention(self, event: RecordEvent) -> None:
         """Send an event that nobody has to wait for."""
@@ -106,7 +114,13 @@ class Delivery:
         if message.expires_at is not None and message.expires_at <= datetime.now(UTC):
             return await self._expire(message, claim)
         self.reporter.mention(self._event(message, claim, Event.SENDING))
-        return await self._conclude(message, claim, await self._ask_provider(message, asked))
+        try:
+            outcome = await self._ask_provider(message, asked)
+        except Exception:
+            # A bug before anything left: the claim must not make it look like a lost attempt.
+            await self.claims.settle(Settlement(claim.message_id, claim.token, State.DEFERRED, 0.0))
+            raise
+        return await self._conclude(message, claim, outcome)
 
     async def _ask_provider(self, message: SendEmail, asked: float) -> Outcome:
         try:
@@ -122,6 +136,8 @@ class Delivery:
             return Deferred(reason("not_sent", error))
         except NoAnswerError as error:
             return Uncertain(reason("no_answer", error))
+        except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
+            return Uncertain(reason("internal_error", type(error).__name__))
 
     async def _conclude(self, message: SendEmail, claim: Granted, outcome: Outcome) -> Outcome:
         """Write the outcome down, report it, and say what is left to do."""

@@ -18,6 +18,7 @@ from kombu import Connection, Producer
 
 from services.mailer.batching import Batching
 from services.mailer.broker import Broker
+from services.mailer.delivery import UnreportedError
 from shared.signatures import EXCHANGE, RecordEvent
 
 log = structlog.get_logger()
@@ -29,10 +30,6 @@ _IDLE_SECONDS = 5.0
 
 _CONTENT = {"content_type": "application/json", "content_encoding": "utf-8"}
 _EMBED = b',{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
-
-
-class UnreportedError(Exception):
-    """The broker did not take the event."""
 
 
 class BrokerReporter:

@@ -8,6 +8,7 @@ outcome was recorded and reported, or after its retry was published.
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,12 +21,16 @@ from celery.exceptions import Reject
 from pydantic import ValidationError
 
 from services.mailer.background import BackgroundLoop
-from services.mailer.delivery import Delivery, Reporter
+from services.mailer.claims.claims import ClaimsUnavailableError
+from services.mailer.delivery import Delivery, Reporter, UnreportedError
 from services.mailer.outcome import Deferred, reason
 from services.mailer.rendering import Welcome
 from shared.signatures import Event, RecordEvent, SendEmail, SendWelcomeEmail, Signature
 
 log = structlog.get_logger()
+
+_OUTAGE_WAIT_SECONDS = 5.0
+"""Before a message comes again after the claims, or the way to the gateway, were away."""
 
 
 class MailerTask(Task):
@@ -47,10 +52,25 @@ class MailerTask(Task):
 
     def deliver(self, message: SendEmail) -> None:
         """Make one attempt, and come again if it was not the last."""
-        outcome = self.background.run(self.delivery.attempt(message))
+        try:
+            outcome = self.background.run(self.delivery.attempt(message))
+        except (ClaimsUnavailableError, UnreportedError) as outage:
+            log.warning("attempt.postponed", message_id=self.request.id, error=type(outage).__name__)
+            outcome = Deferred(type(outage).__name__, _OUTAGE_WAIT_SECONDS)
         if isinstance(outcome, Deferred):
             # Whole seconds, rounded up: the broker's delays are whole seconds, and early is impolite.
-            raise self.retry(countdown=-int(-(outcome.retry_after or 1.0) // 1))
+            raise self.retry(countdown=math.ceil(outcome.retry_after or 1.0))
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        """Publish the retry; while the broker takes nothing, leave the message where it is.
+
+        Celery would dead-letter it, although nothing is wrong with the message.
+        """
+        try:
+            return super().retry(*args, **options)
+        except Reject as error:
+            log.warning("attempt.unpublished", message_id=self.request.id, error=type(error.reason).__name__)
+            raise Reject(error.reason, requeue=True) from error
 
     def read(self, signature: type[Signature], arguments: dict[str, Any]) -> Any:
         """Parse the task's arguments; what cannot be read becomes a dead letter with a reason.
@@ -81,11 +101,12 @@ class MailerTask(Task):
 
     def on_failure(self, exc: BaseException, task_id: str, *_: Any) -> None:
         """Report a message that is given up because of our own bug; Celery dead-letters it next."""
-        if isinstance(exc, Reject):
-            return
         because = reason("internal_error", type(exc).__name__)
         log.error("message.dead_lettered", message_id=task_id, reason=because, where=_where(exc))
-        self.background.run(self.reporter.report(failure(task_id, because)))
+        try:
+            self.background.run(self.reporter.report(failure(task_id, because)))
+        except UnreportedError:
+            log.warning("event.unreported", event_name=Event.FAILED, message_id=task_id)
 
 
 def _where(error: BaseException) -> list[str]:

@@ -68,13 +68,16 @@ class Connections:
 
     def of(self, request: BaseRequest) -> Connection:
         """Find the connection that a request came in on."""
+        if request.transport is None:  # It ended before we looked.
+            lost = Connection()
+            lost.gone.set()
+            return lost
         return self._connections.setdefault(request.protocol, Connection())
 
-    def answered(self, request: BaseRequest, number: int, status: int) -> None:
-        """Note that the whole answer is written."""
-        connection = self.of(request)
+    def answered(self, connection: Connection, number: int, status: int, *, reused: bool) -> None:
+        """Note that the whole answer is written; unless the connection is reused, it is us who end it."""
         self._record.answer(number, status=status, answered=not connection.gone.is_set())
-        if request.keep_alive:  # Else it is us who close.
+        if reused:
             connection.answers.append((time.monotonic(), number, status))
         while connection.answers and connection.answers[0][0] < time.monotonic() - GRACE:
             connection.answers.popleft()

@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import struct
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from aiohttp import web
 
-from tests.fakes import faults
+from tests.fakes import faults, wire
 from tests.fakes.connections import Connections
+from tests.fakes.dialect import Call, Verdict, parsed
 from tests.fakes.record import Entry, Record
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator
 
     from aiohttp.web_request import BaseRequest
 
 Result = TypeVar("Result")
-
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER for no time: the kernel answers with RST instead of FIN
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a provider looks at when it judges a request."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    payload: Any
-    """The parsed JSON; None where the body was none."""
-    size: int
-    """Of the body, in bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the provider says, and whether it took the message over."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    accepted: bool = False
-    provider_message_id: str | None = None
 
 
 class FakeESP(ABC):
     """Base of the fakes; a subclass knows one provider's dialect.
 
     Use it with ``async with`` on the running loop, or with ``with fake.in_thread():`` beside it.
+    Everything but ``start`` and ``stop`` may be used from any thread.
     """
 
     name: ClassVar[str]
@@ -103,26 +73,26 @@ class FakeESP(ABC):
         """Name recipients and subject in one line."""
 
     @property
-    def record(self) -> tuple[Entry, ...]:
-        """The messages taken over, in that order.  Safe in any thread."""
-        return self._record.accepted
-
-    @property
-    def requests(self) -> tuple[Entry, ...]:
-        """Every request, in the order of arrival.  Safe in any thread."""
-        return self._record.requests
-
-    @property
     def base_url(self) -> str:
         host, port = self._address
         return f"http://{host}:{port}"
 
+    @property
+    def record(self) -> tuple[Entry, ...]:
+        """The messages taken over, in that order."""
+        return self._record.accepted
+
+    @property
+    def requests(self) -> tuple[Entry, ...]:
+        """Every request, in the order of arrival."""
+        return self._record.requests
+
     def script(self, *treatments: faults.Fault) -> None:
-        """Treat the next requests so, one each.  Safe in any thread."""
+        """Treat the next requests so, one each."""
         self._script.extend(treatments)
 
     def wait_for(self, count: int, *, timeout: float = 10.0) -> tuple[Entry, ...]:
-        """Block the calling thread until *count* messages are taken over; not for the fake's own loop.
+        """Block until *count* messages are taken over; not to be called on the fake's own loop.
 
         Raises:
             TimeoutError: They were not, within *timeout* seconds.
@@ -133,10 +103,9 @@ class FakeESP(ABC):
         """Listen.  A second start, after a stop, takes the same port again."""
         self._loop = asyncio.get_running_loop()
         self._connections.open()
-        self._runner = web.ServerRunner(self._connections.server(self._handle), shutdown_timeout=0.05)
+        self._runner = web.ServerRunner(self._connections.server(self._serve), shutdown_timeout=0.05)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port or self._address[1], reuse_address=True)
-        await site.start()
+        await web.TCPSite(self._runner, host, port or self._address[1], reuse_address=True).start()
         self._address = (host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -156,10 +125,9 @@ class FakeESP(ABC):
     @contextmanager
     def in_thread(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
         """Run on an event loop of its own, in a thread of its own."""
-        loop = asyncio.new_event_loop()
+        loop = self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name=f"fake-{self.name}", daemon=True)
         thread.start()
-        self._loop = loop
         try:
             self.call(self.start(host=host, port=port))
             yield self
@@ -174,3 +142,38 @@ class FakeESP(ABC):
         if self._loop is None:
             raise RuntimeError("the fake was never started")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
+
+    async def _serve(self, request: BaseRequest) -> web.StreamResponse:
+        connection = self._connections.of(request)
+        try:
+            body = await request.content.read()
+        except (ConnectionError, web.RequestPayloadError):
+            return web.Response()  # The client went away in the middle of its request: we saw none.
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = Call(request.method, request.path, headers, parsed(body), len(body))
+        message_id = self.message_id(call.payload)
+        entry = self._record.open(
+            path=call.path, message_id=message_id, payload=call.payload, headers=headers
+        )
+        fault = self._treatment(entry)
+        verdict = self.judge(call)
+        # A client that leaves changes nothing about what the provider does with a message it has read.
+        await asyncio.sleep(self.latency / 2)
+        if fault.accept and verdict.accepted:
+            entry = self._record.accept(entry.number, verdict.provider_message_id)
+            if self.on_accept:
+                self.on_accept(entry)
+        await asyncio.sleep(self.latency / 2)
+        words = verdict if fault.status is None else self.refusal(fault.status)
+        if fault.accept and not verdict.accepted:
+            fault, words = faults.usual(), verdict
+        response, complete = await wire.answer(request, connection, words, fault)
+        if complete:
+            self._connections.answered(connection, entry.number, response.status, reused=request.keep_alive)
+        return response
+
+    def _treatment(self, entry: Entry) -> faults.Fault:
+        try:
+            return self._script.popleft()
+        except IndexError:
+            return (self.rule and self.rule(entry)) or faults.usual()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -134,6 +134,15 @@ def test_a_timeline_begins_with_the_gateway() -> None:
             theirs | {"event": "deferred", "retry_at": "2026-01-02T03:04:05Z"},
         ],
     } == represent_timeline(AT, AT, [Recorded("deferred", retry_at=AT)])
+
+
+def test_a_timeline_tells_of_a_publish_that_failed_before_the_one_that_did_not() -> None:
+    """What the gateway met with before the broker took the message stands before "queued"."""
+    met = Recorded("unroutable", actor="gateway", at=AT)
+    begun = Recorded("sending", actor="mailer", at=AT)
+    events = represent_timeline(AT, AT + timedelta(seconds=1), [met, begun])["data"]
+
+    assert ["accepted", "unroutable", "queued", "sending"] == [event["event"] for event in events]
 
 
 def test_a_timeline_before_the_broker_confirmed() -> None:

@@ -38,9 +38,9 @@ def program(name: str, root: Path = Path("/")) -> Path | None:
     return Path(on_path) if on_path else None
 
 
-def missing(packages: tuple[str, ...] = tuple(PROGRAMS)) -> list[str]:
+def missing(packages: tuple[str, ...] = tuple(PROGRAMS), root: Path = Path("/")) -> list[str]:
     """Those of the Debian packages that lack one of their programs here."""
-    return [package for package in packages if not all(map(program, PROGRAMS[package]))]
+    return [package for package in packages if not all(program(name, root) for name in PROGRAMS[package])]
 
 
 def require(package: str) -> None:

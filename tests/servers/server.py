@@ -52,6 +52,7 @@ class Server(ABC):
         self.folder = Path(tempfile.mkdtemp(prefix=f"pillarbox-{type(self).__name__.lower()}-"))
         self._process: Process | None = None
         self._prepared = False
+        self._frozen = False
         atexit.register(self.close)
 
     @property
@@ -73,7 +74,9 @@ class Server(ABC):
             RuntimeError: The server ended or did not answer in time; its output is in the message.
         """
         if self._process is not None:
-            return
+            if self._process.running:
+                return
+            self.kill()  # it ended by itself: let go of what it left behind
         if not self._prepared:
             self.prepare()
         self._process = self.launch()
@@ -106,10 +109,18 @@ class Server(ABC):
     def freeze(self) -> None:
         """Make the server hang without closing a connection (SIGSTOP)."""
         self.process.freeze()
+        self._frozen = True
 
     def thaw(self) -> None:
         """Undo :meth:`freeze`."""
         self.process.thaw()
+        self._frozen = False
+
+    def revive(self) -> None:
+        """Bring back what a test has left frozen, killed or stopped."""
+        if self._frozen and self._process is not None:
+            self.thaw()
+        self.start()
 
     def close(self) -> None:
         """Stop, for good, and remove the folder."""

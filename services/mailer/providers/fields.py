@@ -46,8 +46,7 @@ def message_id_header(message: SendEmail) -> str:
 def headers(message: SendEmail, *, reserved: Collection[str] = ()) -> dict[str, str]:
     """Give the message's own headers and its fixed ``Message-ID``.
 
-    Args:
-        reserved: Names, in lower case, that this provider keeps to itself.
+    *reserved* are the names, in lower case, that this provider keeps to itself.
 
     Raises:
         UnsupportedError: A name is reserved or malformed, or a value would break its line.

@@ -1,0 +1,179 @@
+"""What the users that ``deploy/rabbitmq/setup.sh`` makes can do, and what they cannot."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from amqp import Message
+from amqp.exceptions import AccessRefused
+from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
+from kombu.transport.native_delayed_delivery import (
+    bind_queue_to_native_delayed_delivery_exchange,
+    calculate_routing_key,
+    declare_native_delayed_delivery_exchanges_and_queues,
+)
+
+from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, RecordEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.rabbitmq import RabbitMQ
+
+EVENTS = RecordEvent.QUEUE
+QUORUM = {"x-queue-type": "quorum"}
+WORK = QUORUM | {
+    "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+    "x-delivery-limit": 20,
+}
+OWNER = {EVENTS: "gateway", "gateway.dead": "gateway"} | dict.fromkeys((*MAILER_QUEUES, "mailer.dead"), "mailer")
+FOREIGN = [(user, queue) for queue, owner in OWNER.items() for user in ("gateway", "mailer") if user != owner]
+DELAYED = calculate_routing_key(1, MAILER_QUEUES[0])
+
+
+def work(name: str) -> Queue:
+    """A queue that a service consumes."""
+    return Queue(name, Exchange(EXCHANGE, type="topic"), routing_key=name, queue_arguments=WORK)
+
+
+def dead(name: str, binding_key: str) -> Queue:
+    """A queue that keeps what nobody could process."""
+    exchange = Exchange(DEAD_LETTER_EXCHANGE, type="topic")
+    return Queue(name, exchange, routing_key=binding_key, queue_arguments=QUORUM)
+
+
+def connect(rabbitmq: RabbitMQ, user: str) -> Connection:
+    """Log in, with publisher confirms, without which a refusal is noticed one call too late."""
+    return Connection(rabbitmq.url(user), transport_options={"confirm_publish": True})
+
+
+def attempt(rabbitmq: RabbitMQ, user: str, method: str, *arguments: Any) -> Any:
+    """Call one AMQP method as a user.
+
+    Raises:
+        amqp.exceptions.AccessRefused: The user may not.
+    """
+    with connect(rabbitmq, user) as connection:
+        return getattr(connection.default_channel, method)(*arguments)
+
+
+def publish(rabbitmq: RabbitMQ, user: str, exchange: str, routing_key: str) -> None:
+    """Publish one persistent message that must reach a queue, and wait for the confirm."""
+    with connect(rabbitmq, user) as connection:
+        message = Message("{}", delivery_mode=2)
+        connection.default_channel.basic_publish_confirm(message, exchange, routing_key, mandatory=True)
+
+
+def move(rabbitmq: RabbitMQ, user: str, queue: str, *, reject: bool = False) -> str:
+    """Acknowledge or reject the next message of a queue, and return its routing key."""
+    deadline = time.monotonic() + 5
+    with connect(rabbitmq, user) as connection:
+        channel = connection.default_channel
+        while (message := channel.basic_get(queue)) is None:
+            assert time.monotonic() < deadline, f"nothing came to {queue}"
+            time.sleep(0.02)
+        if reject:
+            channel.basic_reject(message.delivery_tag, requeue=False)
+        else:
+            channel.basic_ack(message.delivery_tag)
+        return str(message.delivery_info["routing_key"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
+    """The broker after both services have declared what they consume, each with its own user."""
+    rabbitmq.fresh()
+    with connect(rabbitmq, "gateway") as gateway:
+        for queue in (work(EVENTS), dead("gateway.dead", "gateway.#")):
+            queue(gateway.default_channel).declare()
+    with connect(rabbitmq, "mailer") as mailer:
+        declare_native_delayed_delivery_exchanges_and_queues(mailer, "quorum")
+        # A message that was delayed keeps the delay in front of its routing key.
+        for queue in (*map(work, MAILER_QUEUES), dead("mailer.dead", "#.mailer.#")):
+            queue(mailer.default_channel).declare()
+        for name in MAILER_QUEUES:
+            bind_queue_to_native_delayed_delivery_exchange(mailer, work(name))
+    yield rabbitmq
+    rabbitmq.fresh()
+
+
+@pytest.mark.parametrize("queue", MAILER_QUEUES)
+def test_gateway_sends_to_mailer_and_sees_the_depth(broker: RabbitMQ, queue: str) -> None:
+    """The gateway publishes into both lanes and may ask how much waits there."""
+    publish(broker, "gateway", EXCHANGE, queue)
+    assert attempt(broker, "gateway", "queue_declare", queue, True).message_count == 1  # noqa: FBT003
+    assert queue == move(broker, "mailer", queue)
+
+
+@pytest.mark.parametrize("user", ["mailer", "gateway"])
+def test_events_reach_gateway(broker: RabbitMQ, user: str) -> None:
+    """Events come from the mailer, and from the gateway itself, which receives the webhooks."""
+    publish(broker, user, EXCHANGE, EVENTS)
+    assert move(broker, "gateway", EVENTS) == EVENTS
+
+
+def test_mailer_delays_a_message(broker: RabbitMQ) -> None:
+    """A message with a delay of one second arrives after one second."""
+    began = time.monotonic()
+    publish(broker, "mailer", "celery_delayed_27", DELAYED)
+    assert move(broker, "mailer", MAILER_QUEUES[0]) == DELAYED
+    assert 0.9 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key", "queue"),
+    [
+        (EXCHANGE, MAILER_QUEUES[1], MAILER_QUEUES[1]),
+        ("celery_delayed_27", DELAYED, MAILER_QUEUES[0]),
+        (EXCHANGE, EVENTS, EVENTS),
+    ],
+)
+def test_rejected_message_is_kept(broker: RabbitMQ, exchange: str, key: str, queue: str) -> None:
+    """A rejected message, delayed or not, lies in its owner's dead letters under its own key."""
+    publish(broker, "mailer", exchange, key)
+    move(broker, OWNER[queue], queue, reject=True)
+    assert move(broker, "admin", f"{OWNER[queue]}.dead") == key
+
+
+@pytest.mark.parametrize(("user", "queue"), FOREIGN)
+@pytest.mark.parametrize("method", ["basic_get", "basic_consume", "queue_purge", "queue_delete"])
+def test_queue_of_the_other_service_is_closed(broker: RabbitMQ, user: str, queue: str, method: str) -> None:
+    """Neither service reads, empties or deletes what the other one consumes."""
+    with pytest.raises(AccessRefused):
+        attempt(broker, user, method, queue)
+
+
+@pytest.mark.parametrize("user", ["gateway", "mailer"])
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("basic_get", ("{user}.dead",)),
+        ("queue_purge", ("{user}.dead",)),
+        ("queue_declare", ("another",)),
+        ("queue_declare", ("",)),
+        ("exchange_declare", ("celery.pidbox", "fanout")),
+        ("queue_bind", ("{user}.dead", EXCHANGE, "#")),
+        ("queue_bind", (EVENTS, EXCHANGE, "mailer.#")),
+        ("queue_bind", (MAILER_QUEUES[0], EXCHANGE, "gateway.#")),
+    ],
+)
+def test_no_right_too_many(broker: RabbitMQ, user: str, method: str, arguments: tuple[str, ...]) -> None:
+    """Nobody reads dead letters, declares anything else, or listens in on the other's messages."""
+    with pytest.raises(AccessRefused):
+        attempt(broker, user, method, *(argument.format(user=user) for argument in arguments))
+
+
+@pytest.mark.parametrize("user", ["gateway", "mailer"])
+@pytest.mark.parametrize(
+    ("exchange", "key"),
+    [(EXCHANGE, "mailer.dead"), (EXCHANGE, "another"), (DEAD_LETTER_EXCHANGE, EVENTS), ("", EVENTS)],
+)
+def test_no_other_way_to_publish(broker: RabbitMQ, user: str, exchange: str, key: str) -> None:
+    """Nobody forges dead letters, uses other keys, or goes round the exchange."""
+    with pytest.raises(AccessRefused):
+        publish(broker, user, exchange, key)
