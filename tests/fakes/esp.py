@@ -114,6 +114,7 @@ class FakeESP(ABC):
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
+        self._record.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     import pathlib
@@ -47,7 +47,8 @@ class Record:
         self._entries: list[Entry] = []
         self._order: list[int] = []
         self._changed = threading.Condition()
-        self._file = file.open("a", encoding="utf-8") if file else None
+        self._path = file
+        self._file: TextIO | None = None
 
     @property
     def requests(self) -> tuple[Entry, ...]:
@@ -107,10 +108,11 @@ class Record:
             return self.accepted
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        """Close the file; the next change opens it again."""
+        with self._changed:
+            if self._file:
+                self._file.close()
+                self._file = None
 
     def _change(self, number: int, **changes: Any) -> Entry:
         entry = replace(self._entries[number - 1], **changes)
@@ -120,9 +122,12 @@ class Record:
         return entry
 
     def _write(self, line: dict[str, Any]) -> None:
-        if self._file:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+        if self._path is None:
+            return
+        if self._file is None:
+            self._file = self._path.open("a", encoding="utf-8")
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
 
 
 def read(file: pathlib.Path) -> tuple[Entry, ...]:

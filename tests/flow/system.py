@@ -141,10 +141,10 @@ class System:
         command = [*self.gateway.command, "migrate"]
         subprocess.run(command, env=self.gateway.environment, check=True, capture_output=True, timeout=60)
 
-    def add_mailer(self) -> Service:
+    def add_mailer(self, app: str = "services.mailer.worker") -> Service:
         """Start one more mailer, as ``kubectl scale`` would."""
         number = len(self.mailers) + 1
-        command = [str(BIN / "celery"), "-A", "services.mailer.worker", "worker", "-l", "INFO"]
+        command = [str(BIN / "celery"), "-A", app, "worker", "-l", "INFO"]
         mailer = self._service(f"mailer-{number}", [*command, "-n", f"mailer-{number}@localhost"])
         mailer.start()
         self.mailers.append(mailer)

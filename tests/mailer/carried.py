@@ -118,7 +118,7 @@ def by_mandrill(payload: Any) -> Carried:
 
 def by_outbox(content: bytes) -> Carried:
     """Read an ``.eml`` file with the standard library's parser."""
-    letter = cast("EmailMessage", message_from_bytes(content, policy=policy.default))
+    letter = message_from_bytes(content, policy=policy.default)
     known = {"from", "to", "cc", "bcc", "reply-to", "subject", "date", "mime-version", "content-type"}
     known |= {"content-transfer-encoding", "x-pillarbox-tag", "x-pillarbox-metadata"}
     return Carried(
