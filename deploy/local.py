@@ -107,7 +107,9 @@ def prove(base: str) -> None:
     message_id = call(f"{base}/welcome-emails", {"email": "you@example.com"})["id"]
     print(f"\nAccepted: {message_id}", flush=True)
     deadline = time.monotonic() + START_SECONDS
-    while (email := call(f"{base}/emails/{message_id}"))["status"] not in FINAL and time.monotonic() < deadline:
+    while (email := call(f"{base}/emails/{message_id}"))[
+        "status"
+    ] not in FINAL and time.monotonic() < deadline:
         time.sleep(0.1)
     print(f"Status:   {email['status']}\n\nTimeline of {message_id}:")
     for event in call(f"{base}/emails/{message_id}/events")["data"]:
@@ -130,7 +132,8 @@ def call(url: str, body: dict[str, Any] | None = None) -> Any:
 
 def curl(base: str) -> str:
     """A command for the user to copy."""
-    body = '{"from": "Shop <shop@example.com>", "to": "joao@example.com", "subject": "Hello", "text": "It works."}'
+    message = {"from": "shop@example.com", "to": "joao@example.com", "subject": "Hello", "text": "It works."}
+    body = json.dumps(message)
     return f"  curl {base}/emails -H 'Content-Type: application/json' \\\n    -d '{body}'"
 
 

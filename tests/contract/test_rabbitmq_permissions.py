@@ -31,7 +31,9 @@ WORK = QUORUM | {
     "x-overflow": "reject-publish",
     "x-delivery-limit": 20,
 }
-OWNER = {EVENTS: "gateway", "gateway.dead": "gateway"} | dict.fromkeys((*MAILER_QUEUES, "mailer.dead"), "mailer")
+OWNER = {EVENTS: "gateway", "gateway.dead": "gateway"} | dict.fromkeys(
+    (*MAILER_QUEUES, "mailer.dead"), "mailer"
+)
 FOREIGN = [(user, queue) for queue, owner in OWNER.items() for user in ("gateway", "mailer") if user != owner]
 DELAYED = calculate_routing_key(1, MAILER_QUEUES[0])
 

@@ -1,0 +1,112 @@
+"""One gateway's way to the ledger, with what the tests want to know of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.gateway.identifiers import new_message_id
+from services.gateway.ledger.database import LedgerAddress, open_engine
+from services.gateway.ledger.postgresql import PostgresqlInsert
+from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.sqlite import SqliteInsert
+from services.gateway.ledger.writer import Entry, Insert, Writer
+from shared.signatures import Lane
+
+TIMEOUT = 0.5
+SILENT_AFTER = 60.0
+BEGINNING = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+
+
+class CountingInsert:
+    """Passes batches on to a real insert, and remembers their sizes."""
+
+    def __init__(self, insert: Insert) -> None:
+        self._insert = insert
+        self.batches: list[int] = []
+
+    async def insert(self, entries: Sequence[Entry]) -> None:
+        self.batches.append(len(entries))
+        await self._insert.insert(entries)
+
+    async def close(self) -> None:
+        await self._insert.close()
+
+
+@dataclass
+class Gateway:
+    """The ledger as one gateway process holds it."""
+
+    engine: AsyncEngine
+    ledger: Ledger
+    insert: CountingInsert
+    writer: Writer
+
+    async def append(self, *entries: Entry) -> None:
+        """Commit entries, all at once."""
+        await asyncio.gather(*map(self.writer.append, entries))
+
+    async def row(self, entry: Entry) -> Any:
+        """The ledger's row of an entry; it must be there."""
+        row = await self.ledger.find(entry.tenant, entry.id)
+        assert row is not None
+        return row
+
+    async def accept(self, count: int = 1, lane: Lane = Lane.TRANSACTIONAL) -> list[Entry]:
+        """Commit some new entries."""
+        entries = [entry(lane=lane) for _ in range(count)]
+        await self.append(*entries)
+        return entries
+
+    async def publish(self, count: int = 1, lane: Lane = Lane.TRANSACTIONAL) -> list[Entry]:
+        """Commit some new entries that the broker confirms."""
+        entries = await self.accept(count, lane)
+        await self.ledger.mark_queued([entry.id for entry in entries])
+        return entries
+
+
+@asynccontextmanager
+async def gateway(
+    url: str,
+    *,
+    lease: float = 0.0,
+    silent_after: float = SILENT_AFTER,
+    on_committed: Callable[[Sequence[Entry]], None] = lambda _: None,
+) -> AsyncIterator[Gateway]:
+    """Wire a gateway's ledger as its composition root does."""
+    address = LedgerAddress.parse(url)
+    engine = open_engine(address, TIMEOUT)
+    writing = asyncio.Lock() if address.is_sqlite else None
+    insert: Insert = (
+        PostgresqlInsert(address.dsn, timeout=TIMEOUT, lease=lease)
+        if writing is None
+        else SqliteInsert(address.dsn, lease=lease, writing=writing)
+    )
+    counting = CountingInsert(insert)
+    writer = Writer(counting, on_committed=on_committed)
+    try:
+        yield Gateway(engine, Ledger(engine, writing=writing, silent_after=silent_after), counting, writer)
+    finally:
+        await writer.close()
+        await engine.dispose()
+
+
+def entry(
+    message_id: UUID | None = None, *, tenant: str = "default", lane: Lane = Lane.TRANSACTIONAL
+) -> Entry:
+    """An accepted message."""
+    arguments = '{"email":"joão@example.org"}'.encode()
+    return Entry(message_id or new_message_id(), tenant, lane, "mailer.send_welcome_email", arguments)
+
+
+def event(message_id: UUID, word: str, attempt: int = 1, **fields: Any) -> LedgerEvent:
+    """What the mailer reports of a message; each attempt happens a minute after the one before."""
+    at = fields.pop("at", BEGINNING + timedelta(minutes=attempt))
+    return LedgerEvent(message_id, f"{attempt}:{word}", word, "mailer", at, attempt, **fields)

@@ -1,0 +1,191 @@
+"""Brokers and databases that go away, lose things, or freeze: callers get an honest answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.fakes.sendgrid import FakeSendGrid
+from tests.flow.system import FINAL, System, until
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
+
+
+def test_a_stopped_broker_is_invisible_to_callers(
+    production: System,
+    sendgrid: FakeSendGrid,
+    rabbitmq: RabbitMQ,
+) -> None:
+    """With the broker stopped every POST is answered 202, and all is delivered after its return."""
+    production.start()
+    rabbitmq.stop()
+    try:
+        answers = [production.post() for _ in range(50)]
+        broker = until(lambda: production.client.get("/readyz").json()["broker"] != "ok", 20, "the loss")
+        ready = production.client.get("/readyz").status_code
+    finally:
+        rabbitmq.start()
+    accepted = [answer.json()["id"] for answer in answers]
+    wait_until_all_are_final(production, accepted, 60)
+
+    assert {202} == {answer.status_code for answer in answers}
+    assert (True, 200) == (broker, ready)
+    assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
+
+
+@pytest.mark.parametrize("outage", ["stopped", "frozen"])
+def test_a_ledger_that_is_away_is_an_honest_503(
+    production: System,
+    sendgrid: FakeSendGrid,
+    postgresql: PostgreSQL,
+    outage: str,
+) -> None:
+    """Without PostgreSQL every POST is answered 503 with Retry-After within 1.5 s, and stores nothing."""
+    production.start()
+    before = production.accept()
+    production.wait_for(before, "sent")
+    postgresql.stop("immediate") if outage == "stopped" else postgresql.freeze()
+    try:
+        with ThreadPoolExecutor(10) as callers:
+            timed = list(callers.map(lambda _: _timed_post(production), range(30)))
+        ready = production.client.get("/readyz").status_code
+    finally:
+        postgresql.start() if outage == "stopped" else postgresql.thaw()
+    after = _accepted_again(production)
+    production.wait_for(after, "sent", 60)
+    in_doubt = {answer.json()["message_id"] for answer, _ in timed if "message_id" in answer.json()}
+    stored = _stored(production.ledger_url)
+
+    assert {503} == {answer.status_code for answer, _ in timed}
+    assert {"2"} == {answer.headers.get("Retry-After") for answer, _ in timed}
+    assert max(seconds for _, seconds in timed) < 1.5
+    assert 503 == ready
+    assert {before, after} == stored - in_doubt
+
+
+def test_a_message_without_a_queue_waits_in_the_ledger(
+    production: System,
+    sendgrid: FakeSendGrid,
+    rabbitmq: RabbitMQ,
+) -> None:
+    """A queue deleted behind our back makes the message wait, visibly, until there is one again."""
+    production.start()
+    production.wait_for(production.accept(), "sent")
+    production.mailers[0].stop()
+    rabbitmq.delete_queue("mailer.transactional")
+    message_id = production.accept()
+    until(lambda: "unroutable" in production.words(message_id), 10, "the broker's return")
+    status = production.email(message_id)["status"]
+    production.mailers[0].start()
+    production.wait_for(message_id, "sent")
+
+    assert "accepted" == status
+    assert 1 == taken(sendgrid, message_id)
+
+
+@pytest.mark.parametrize("production", [{"PILLARBOX_SILENT_AFTER_SECONDS": "2"}], indirect=True)
+def test_a_backlog_that_merely_waits_is_not_published_twice(
+    production: System,
+    sendgrid: FakeSendGrid,
+    rabbitmq: RabbitMQ,
+) -> None:
+    """While the mailer is scaled to zero, silence is no reason to publish again."""
+    production.start()
+    production.wait_for(production.accept(), "sent")
+    production.mailers[0].stop()
+    accepted = [production.accept() for _ in range(30)]
+    until(lambda: rabbitmq.queue_depth("mailer.transactional") == 30, 10, "the backlog")
+    time.sleep(6)
+    depth = rabbitmq.queue_depth("mailer.transactional")
+    production.mailers[0].start()
+    wait_until_all_are_final(production, accepted, 30)
+
+    assert 30 == depth
+    assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
+    assert [] == [i for i in accepted if "republished" in production.words(i)]
+
+
+@pytest.mark.parametrize("production", [{"PILLARBOX_SILENT_AFTER_SECONDS": "2"}], indirect=True)
+def test_what_the_broker_lost_is_published_again(
+    production: System,
+    sendgrid: FakeSendGrid,
+    rabbitmq: RabbitMQ,
+) -> None:
+    """A purged queue costs seconds, never mail."""
+    production.start()
+    production.wait_for(production.accept(), "sent")
+    production.mailers[0].stop()
+    accepted = [production.accept() for _ in range(20)]
+    until(lambda: rabbitmq.queue_depth("mailer.transactional") == 20, 10, "the backlog")
+    rabbitmq.purge("mailer.transactional")
+    production.mailers[0].start()
+    wait_until_all_are_final(production, accepted, 60)
+
+    assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
+    assert all("republished" in production.words(message_id) for message_id in accepted)
+
+
+def test_publishers_held_up_by_an_alarm_do_not_hold_up_callers(
+    production: System,
+    rabbitmq: RabbitMQ,
+) -> None:
+    """While RabbitMQ blocks publishers, POSTs are answered as ever; afterwards all is delivered."""
+    production.start()
+    production.wait_for(production.accept(), "sent")
+    rabbitmq.ctl("set_vm_memory_high_watermark", "0")
+    try:
+        started = time.monotonic()
+        accepted = [production.accept() for _ in range(20)]
+        seconds = time.monotonic() - started
+        time.sleep(3)
+    finally:
+        rabbitmq.ctl("set_vm_memory_high_watermark", "0.4")
+    wait_until_all_are_final(production, accepted, 60)
+
+    assert seconds < 2
+
+
+def taken(fake: FakeSendGrid, message_id: str) -> int:
+    """How often the provider took the message."""
+    return sum(entry.message_id == message_id for entry in fake.record)
+
+
+def wait_until_all_are_final(system: System, ids: list[str], seconds: float) -> None:
+    """Wait until every message has come to an end."""
+    waiting = set(ids)
+
+    def look() -> bool:
+        waiting.difference_update([i for i in waiting if system.email(i)["status"] in FINAL])
+        return not waiting
+
+    until(look, seconds, "all messages to end")
+
+
+def _timed_post(system: System) -> tuple[httpx.Response, float]:
+    started = time.monotonic()
+    answer = system.post()
+    return answer, time.monotonic() - started
+
+
+def _accepted_again(system: System) -> str:
+    def post() -> str | None:
+        answer = system.post()
+        return answer.json()["id"] if answer.status_code == 202 else None
+
+    return until(post, 30, "the ledger's return")
+
+
+def _stored(url: str) -> set[str]:
+    async def select() -> set[str]:
+        connection = await asyncpg.connect(url)
+        try:
+            return {str(row["id"]) for row in await connection.fetch("SELECT id FROM messages")}
+        finally:
+            await connection.close()
+
+    return asyncio.run(select())
