@@ -96,7 +96,12 @@ def _parts(settings: Settings) -> Parts:
     address = LedgerAddress.parse(settings.ledger_url.get_secret_value())
     engine = open_engine(address, settings.ledger_timeout_seconds)
     writing = asyncio.Lock() if address.is_sqlite else None
-    ledger = Ledger(engine, writing=writing, silent_after=settings.silent_after_seconds)
+    ledger = Ledger(
+        engine,
+        writing=writing,
+        silent_after=settings.silent_after_seconds,
+        timeout=settings.ledger_timeout_seconds,
+    )
     where = broker(settings.broker_url.get_secret_value())
     relay = Relay(_publisher(where, settings), ledger, capacity=settings.relay_capacity)
     insert = _insert(address, settings, writing)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import structlog
@@ -25,7 +26,7 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
     ending: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if columns
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     structlog.configure(
         processors=[*_SHARED, *ending],
@@ -41,3 +42,9 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
         ),
     )
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an exception passed, innermost last; never its text, which may quote an address."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]]

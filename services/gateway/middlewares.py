@@ -13,6 +13,7 @@ from aiohttp.typedefs import Middleware
 
 from services.gateway import problems
 from services.gateway.emails import MESSAGE_ID
+from services.gateway.logs import places
 
 log = structlog.get_logger()
 
@@ -68,8 +69,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return problems.not_found().response()
     except (ConnectionError, web.HTTPException):
         raise
-    except Exception:
-        log.exception("request.crashed")
+    except Exception as error:  # noqa: BLE001 - a bug of ours, answered as one
+        log.error("request.crashed", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
         return problems.internal_server_error().response()
 
 

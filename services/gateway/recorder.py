@@ -18,7 +18,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.ledger.queries import LedgerEvent
-from services.gateway.ledger.writer import LedgerUnavailableError
+from services.gateway.ledger.writer import EntryRefusedError, LedgerUnavailableError
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
 
 log = structlog.get_logger()
@@ -123,9 +123,26 @@ class Recorder:
         except LedgerUnavailableError:
             log.warning("ledger.unavailable", during="record")
             return False
+        except EntryRefusedError:
+            return self._settle_one_by_one()
         for message, _ in self._pending:
             message.ack()
         self._pending.clear()
+        return True
+
+    def _settle_one_by_one(self) -> bool:
+        """Record what can be recorded; an event the database refuses must not stop the others."""
+        while self._pending:
+            message, event = self._pending[0]
+            try:
+                self._wait_for(self._record([event]))
+                message.ack()
+            except LedgerUnavailableError:
+                return False
+            except EntryRefusedError:
+                log.error("event.refused", message_id=str(event.message_id))  # noqa: TRY400 - it may hold addresses
+                message.reject()  # to gateway.dead
+            self._pending.pop(0)
         return True
 
     def _wait_for(self, awaitable: Awaitable[None]) -> None:

@@ -15,6 +15,7 @@ import structlog
 
 from services.gateway.ledger.queries import Ledger, LedgerEvent
 from services.gateway.ledger.writer import Entry, LedgerUnavailableError
+from services.gateway.logs import places
 from services.gateway.relay.relay import Relay
 from shared.signatures import Lane
 
@@ -60,9 +61,8 @@ class Sweeper:
             except LedgerUnavailableError:
                 log.warning("ledger.unavailable", during="sweep")
                 busy = False
-            except Exception:
-                # A broker that goes away meanwhile, or a bug: either way the next sweep tries again.
-                log.exception("sweep.failed")
+            except Exception as error:  # noqa: BLE001 - the broker went away meanwhile, or a bug: sweep again
+                log.error("sweep.failed", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
                 busy = False
             await asyncio.sleep(0.05 if busy else self._interval)
 

@@ -7,6 +7,7 @@ end nobody knows is never repeated blindly.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,15 +16,26 @@ from typing import Protocol
 import structlog
 
 from services.mailer.backoff import Backoff
-from services.mailer.claims.claims import Busy, Claims, Granted, Settled, Settlement, State
+from services.mailer.claims.claims import (
+    Busy,
+    Claims,
+    ClaimsUnavailableError,
+    Granted,
+    NotDue,
+    Settled,
+    Settlement,
+    State,
+)
 from services.mailer.outcome import (
     Accepted,
     Deferred,
     Outcome,
+    Redundant,
     Rejected,
     Suppressed,
     Unauthorised,
     Uncertain,
+    printable,
     reason,
 )
 from services.mailer.providers.base import Provider, Request, Response, UnsupportedError
@@ -32,6 +44,7 @@ from shared.signatures import Event, OnUncertain, RecordEvent, SendEmail
 log = structlog.get_logger()
 
 _SOON = 1.0
+_EARLY = 5.0
 
 
 class NotSentError(Exception):
@@ -80,6 +93,8 @@ class Patience:
     horizon: float
     unauthorised_pause: float
     lease: float
+    resend_limit: int = 5
+    """How many attempts of one message may end in doubt before it is held, whatever it asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +107,7 @@ class Delivery:
     reporter: Reporter
     patience: Patience
 
-    async def attempt(self, message: SendEmail) -> Outcome:
+    async def attempt(self, message: SendEmail) -> Outcome | Redundant:
         """Make one attempt, unless another one is under way or none is needed any more.
 
         Returns ``Deferred`` when the message must come again after ``retry_after`` seconds, and
@@ -100,8 +115,11 @@ class Delivery:
         """
         asked = time.monotonic()
         match await self.claims.take(message.message_id):
+            case NotDue(wait) if wait > _EARLY:
+                # Redis hands out a copy again and again while its retry waits; each would breed others.
+                return Redundant("The message's retry is on its way.")
             case Busy(wait):
-                return Deferred("Another attempt is under way or due later.", max(wait, _SOON))
+                return Deferred("Another attempt is under way.", max(wait, _SOON))
             case Settled() as settled:
                 return await self._tell_again(message, settled)
             case Granted() as claim:
@@ -109,8 +127,8 @@ class Delivery:
         if claim.crashed:
             lost = Uncertain("The mailer ended during the attempt.")
             await self._report(message, replace(claim, attempt=claim.attempt - 1), lost, Event.UNCERTAIN)
-            if message.on_uncertain is OnUncertain.HOLD:
-                return await self._conclude(message, claim, lost)
+            if self._held(message, claim):
+                return await self._conclude(message, claim, lost, asked)
         if message.expires_at is not None and message.expires_at <= datetime.now(UTC):
             return await self._expire(message, claim)
         self.reporter.mention(self._event(message, claim, Event.SENDING))
@@ -120,7 +138,7 @@ class Delivery:
             # A bug before anything left: the claim must not make it look like a lost attempt.
             await self.claims.settle(Settlement(claim.message_id, claim.token, State.DEFERRED, 0.0))
             raise
-        return await self._conclude(message, claim, outcome)
+        return await self._conclude(message, claim, outcome, asked)
 
     async def _ask_provider(self, message: SendEmail, asked: float) -> Outcome:
         try:
@@ -139,7 +157,11 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
             return Uncertain(reason("internal_error", type(error).__name__))
 
-    async def _conclude(self, message: SendEmail, claim: Granted, outcome: Outcome) -> Outcome:
+    def _held(self, message: SendEmail, claim: Granted) -> bool:
+        """Whether a message in doubt must wait for a human."""
+        return message.on_uncertain is OnUncertain.HOLD or claim.doubts >= self.patience.resend_limit
+
+    async def _conclude(self, message: SendEmail, claim: Granted, outcome: Outcome, asked: float) -> Outcome:
         """Write the outcome down, report it, and say what is left to do."""
         state, event, wait = self._consequence(message, claim, outcome)
         if wait is not None and claim.age + wait > self.patience.horizon:
@@ -151,10 +173,10 @@ class Delivery:
             state,
             wait,
             self.provider.name,
-            outcome.provider_message_id if isinstance(outcome, Accepted) else None,
+            _theirs(outcome),
             _reason(outcome),
         )
-        if not await self.claims.settle(settlement):
+        if not await self._settle(settlement, asked):
             # Fenced off: a newer attempt owns the message, and its word counts.
             log.warning("attempt.overtaken", message_id=str(message.message_id), attempt=claim.attempt)
             return Deferred("Overtaken by another attempt.", self.patience.lease)
@@ -178,10 +200,20 @@ class Delivery:
             case Unauthorised():
                 log.error("provider.unauthorised", provider=self.provider.name, reason=outcome.reason)
                 return State.DEFERRED, Event.DEFERRED, self.patience.unauthorised_pause
-            case Uncertain() if message.on_uncertain is OnUncertain.HOLD:
+            case Uncertain() if self._held(message, claim):
                 return State.HELD, Event.UNCERTAIN, None
             case Uncertain():
                 return State.UNCERTAIN, Event.UNCERTAIN, backoff
+
+    async def _settle(self, settlement: Settlement, asked: float) -> bool:
+        """Write an outcome down, and do not forget it because the database is away for a moment."""
+        while True:
+            try:
+                return await self.claims.settle(settlement)
+            except ClaimsUnavailableError:
+                if time.monotonic() - asked > self.patience.lease:
+                    raise
+                await asyncio.sleep(_SOON)
 
     async def _expire(self, message: SendEmail, claim: Granted) -> Outcome:
         outcome = Rejected("expired")
@@ -222,7 +254,7 @@ class Delivery:
         record = self._event(message, claim, event)
         record = record.model_copy(
             update={
-                "provider_message_id": outcome.provider_message_id if isinstance(outcome, Accepted) else None,
+                "provider_message_id": _theirs(outcome),
                 "reason": _reason(outcome),
                 "retry_at": record.at + timedelta(seconds=wait) if wait is not None else None,
             },
@@ -245,6 +277,12 @@ class Delivery:
             attempt=claim.attempt,
             provider=self.provider.name,
         )
+
+
+def _theirs(outcome: Outcome) -> str | None:
+    if isinstance(outcome, Accepted) and outcome.provider_message_id:
+        return printable(outcome.provider_message_id)
+    return None
 
 
 def _reason(outcome: Outcome) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import structlog
@@ -29,7 +30,7 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
     ending: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if columns
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
@@ -48,3 +49,9 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, number), force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an exception passed, innermost last; never its text, which may quote an address."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]]

@@ -53,6 +53,13 @@ class Uncertain:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Redundant:
+    """No attempt was made and none is owed: another copy of the task carries the message on."""
+
+    reason: str
+
+
 Outcome = Accepted | Deferred | Rejected | Suppressed | Unauthorised | Uncertain
 
 
@@ -63,4 +70,9 @@ def reason(*parts: object) -> str:
     logged.  Over-long texts are cut.
     """
     text = ": ".join(str(part) for part in parts if part not in (None, ""))
-    return _ADDRESS.sub("<address>", " ".join(text.split()))[:_REASON_LENGTH]
+    return _ADDRESS.sub("<address>", printable(text))[:_REASON_LENGTH]
+
+
+def printable(text: str) -> str:
+    """Take out what a database or a terminal would choke on (NUL, lone surrogates, escapes)."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

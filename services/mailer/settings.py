@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     retry_horizon_seconds: Annotated[float, Field(gt=0)] = 24 * 3600.0
     """After so long since its first attempt a message is given up (an outage of 4 h must be survived)."""
 
+    resend_limit: Annotated[int, Field(ge=0)] = 5
+    """Attempts of one message that may end in doubt; after so many it is held, not sent once more."""
+
     unauthorised_pause_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Wait after the provider refused the account itself; somebody has to repair the key."""
 

@@ -9,7 +9,6 @@ outcome was recorded and reported, or after its retry was published.
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from services.mailer.background import BackgroundLoop
 from services.mailer.claims.claims import ClaimsUnavailableError
 from services.mailer.delivery import Delivery, Reporter, UnreportedError
+from services.mailer.logs import places
 from services.mailer.outcome import Deferred, reason
 from services.mailer.rendering import Welcome
 from shared.signatures import Event, RecordEvent, SendEmail, SendWelcomeEmail, Signature
@@ -97,22 +97,16 @@ class MailerTask(Task):
     def on_retry(self, exc: BaseException | None, task_id: str, *_: Any) -> None:
         """Log an exception that brings the message back; a deferral is none."""
         if exc is not None:
-            log.error("task.crashed", message_id=task_id, error=type(exc).__name__, where=_where(exc))
+            log.error("task.crashed", message_id=task_id, error=type(exc).__name__, where=places(exc))
 
     def on_failure(self, exc: BaseException, task_id: str, *_: Any) -> None:
         """Report a message that is given up because of our own bug; Celery dead-letters it next."""
         because = reason("internal_error", type(exc).__name__)
-        log.error("message.dead_lettered", message_id=task_id, reason=because, where=_where(exc))
+        log.error("message.dead_lettered", message_id=task_id, reason=because, where=places(exc))
         try:
             self.background.run(self.reporter.report(failure(task_id, because)))
         except UnreportedError:
             log.warning("event.unreported", event_name=Event.FAILED, message_id=task_id)
-
-
-def _where(error: BaseException) -> list[str]:
-    """The places an exception passed, innermost last; never its text, which quotes values."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
 
 
 def failure(message_id: str, because: str, event: Event = Event.FAILED) -> RecordEvent:

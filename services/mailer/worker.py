@@ -106,6 +106,7 @@ def create_worker(settings: Settings) -> Celery:
             settings.retry_horizon_seconds,
             settings.unauthorised_pause_seconds,
             settings.lease_seconds,
+            settings.resend_limit,
         ),
     )
     tasks.register(

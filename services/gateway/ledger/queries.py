@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.gateway.ledger.schema import events, messages, moment_in
-from services.gateway.ledger.writer import Entry, LedgerUnavailableError
+from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError
 from services.gateway.states import QUEUED, TERMINAL, progress
 
 
@@ -37,6 +37,7 @@ class LedgerEvent:
 
 
 _MOST_DOUBLINGS = 6
+_DATA_IS_TO_BLAME = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
 
 _ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
 
@@ -69,14 +70,24 @@ _ADVANCE = (
 class Ledger:
     """The ledger's questions and answers; every method is one transaction.
 
-    Each raises :class:`LedgerUnavailableError` when the database does not answer.
+    Each raises :class:`LedgerUnavailableError` when the database does not answer, and
+    :class:`EntryRefusedError` when it refuses the data itself.  ``timeout`` bounds, in seconds,
+    what a caller of the API waits for.
     """
 
-    def __init__(self, engine: AsyncEngine, *, writing: asyncio.Lock | None, silent_after: float) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        writing: asyncio.Lock | None,
+        silent_after: float,
+        timeout: float = 1.0,
+    ) -> None:
         self._engine = engine
         # SQLite has one writer; PostgreSQL needs no lock of ours.
         self._writing = writing or nullcontext()
         self._silent_after = silent_after
+        self._timeout = timeout
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
     async def find(self, tenant: str, message_id: UUID) -> sa.Row[Any] | None:
@@ -135,7 +146,7 @@ class Ledger:
             messages.c.queued_at.is_not(None),
             sa.or_(messages.c.status == QUEUED, silent),
         )
-        async with self._reading() as connection:
+        async with self._reading(patience=10) as connection:  # it may count a million rows
             believed, overdue = (await connection.execute(query)).one()
             return believed, overdue
 
@@ -188,9 +199,9 @@ class Ledger:
         return [Entry(*row) for row in rows]
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def _reading(self, *, patience: float = 1.0) -> AsyncIterator[AsyncConnection]:
         with _translated():
-            async with self._engine.connect() as connection:
+            async with asyncio.timeout(self._timeout * patience), self._engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -205,4 +216,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as error:
+        state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        if state[:2] in _DATA_IS_TO_BLAME:
+            raise EntryRefusedError from error
         raise LedgerUnavailableError(unknown=True) from error

@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
+from services.gateway.logs import places
+
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -115,10 +121,14 @@ class Writer:
             for alone in batch:  # the guilty one must not take the others with it
                 await self._commit([alone])
         except LedgerUnavailableError as error:
+            log.warning("ledger.unavailable", during="accept", error=type(error.__cause__).__name__)
             _fail(batch, error)
             # Whoever queued behind has waited long enough, and was certainly not stored.
             behind, self._waiting = list(self._waiting), deque()
             _fail(behind, LedgerUnavailableError(unknown=False))
+        except Exception as error:  # noqa: BLE001 - a bug must not leave the callers waiting for ever
+            log.error("ledger.unavailable", during="accept", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
+            _fail(batch, LedgerUnavailableError(unknown=True))
         else:
             for _, future in batch:
                 if not future.done():

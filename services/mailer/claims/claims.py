@@ -47,14 +47,21 @@ class Granted:
     """The attempt before this one began and never told how it ended."""
     age: float
     """Seconds since the first attempt, in the database's time."""
+    doubts: int = 0
+    """How many attempts before this one may have sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Not now: another attempt is under way, or the next one is not due yet."""
+    """Not now: another attempt is under way, or was when its mailer died."""
 
     wait: float
     """Seconds until it is worth asking again, in the database's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotDue(Busy):
+    """Not now: the last attempt was deferred, and its retry is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,11 @@ class Settlement:
     provider: str | None = None
     provider_message_id: str | None = None
     reason: str | None = None
+
+
+def waiting(state: State, seconds: float) -> Busy:
+    """The answer for a claim that comes free in ``seconds`` (or did, a moment ago)."""
+    return (Busy if state is State.BEGUN else NotDue)(max(seconds, 0.0))
 
 
 class ClaimsUnavailableError(Exception):

@@ -17,6 +17,7 @@ from services.mailer.claims.claims import (
     Settled,
     Settlement,
     State,
+    waiting,
 )
 
 # Expand only: a mailer of the version before may still be running on this table.
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS claims (
     token bigint NOT NULL,
     attempt integer NOT NULL,
     crashed boolean NOT NULL,
+    doubts integer NOT NULL DEFAULT 0,
     free_at timestamptz,
     first_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -50,16 +52,19 @@ WITH taken AS (
         token = claims.token + 1,
         attempt = claims.attempt + 1,
         crashed = claims.state = 'begun',
+        doubts = claims.doubts + (claims.state IN ('begun', 'uncertain'))::integer,
         free_at = excluded.free_at,
         updated_at = excluded.updated_at
     WHERE claims.free_at <= clock_timestamp()
-    RETURNING message_id, token, attempt, crashed, extract(epoch FROM clock_timestamp() - first_at) AS age
+    RETURNING message_id, token, attempt, crashed, doubts,
+              extract(epoch FROM clock_timestamp() - first_at) AS age
 )
-SELECT message_id, true AS granted, token, attempt, crashed, age::float8 AS seconds,
+SELECT message_id, true AS granted, token, attempt, crashed, doubts, age::float8 AS seconds,
        NULL AS state, NULL AS provider, NULL AS provider_message_id, NULL AS reason
 FROM taken
 UNION ALL
-SELECT message_id, false, token, attempt, crashed, extract(epoch FROM free_at - clock_timestamp())::float8,
+SELECT message_id, false, token, attempt, crashed, doubts,
+       extract(epoch FROM free_at - clock_timestamp())::float8,
        state, provider, provider_message_id, reason
 FROM claims WHERE message_id = ANY ($1::uuid[]) AND message_id NOT IN (SELECT message_id FROM taken)
 """
@@ -135,9 +140,16 @@ class PostgresqlClaims:
 
 def _claim(row: Any) -> Claim:
     if row["granted"]:
-        return Granted(row["message_id"], row["token"], row["attempt"], row["crashed"], row["seconds"])
+        return Granted(
+            row["message_id"],
+            row["token"],
+            row["attempt"],
+            row["crashed"],
+            row["seconds"],
+            row["doubts"],
+        )
     if row["seconds"] is not None:
-        return Busy(max(row["seconds"], 0.0))
+        return waiting(State(row["state"]), row["seconds"])
     return Settled(
         State(row["state"]),
         row["attempt"],

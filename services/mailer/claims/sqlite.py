@@ -11,13 +11,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.mailer.claims.claims import (
-    Busy,
     Claim,
     ClaimsUnavailableError,
     Granted,
     Settled,
     Settlement,
     State,
+    waiting,
 )
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS claims (
     token INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     crashed INTEGER NOT NULL,
+    doubts INTEGER NOT NULL DEFAULT 0,
     free_at REAL,
     first_at REAL NOT NULL,
     updated_at REAL NOT NULL,
@@ -48,10 +49,11 @@ ON CONFLICT (message_id) DO UPDATE SET
     token = claims.token + 1,
     attempt = claims.attempt + 1,
     crashed = claims.state = 'begun',
+    doubts = claims.doubts + (claims.state IN ('begun', 'uncertain')),
     free_at = excluded.free_at,
     updated_at = excluded.updated_at
 WHERE claims.free_at <= {_NOW}
-RETURNING token, attempt, crashed, {_NOW} - first_at
+RETURNING token, attempt, crashed, {_NOW} - first_at, doubts
 """  # noqa: S608 - the only thing put in is _NOW above
 
 _LOOK = f"""
@@ -88,11 +90,11 @@ class SqliteClaims:
     def _take_one(self, db: sqlite3.Connection, message_id: UUID) -> Claim:
         row = db.execute(_TAKE, {"id": str(message_id), "lease": self._lease}).fetchone()
         if row is not None:
-            token, attempt, crashed, age = row
-            return Granted(message_id, token, attempt, bool(crashed), age)
+            token, attempt, crashed, age, doubts = row
+            return Granted(message_id, token, attempt, bool(crashed), age, doubts)
         wait, state, attempt, *details = db.execute(_LOOK, (str(message_id),)).fetchone()
         if wait is not None:
-            return Busy(max(wait, 0.0))
+            return waiting(State(state), wait)
         return Settled(State(state), attempt, *details)
 
     async def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -40,8 +40,9 @@ def compose(message: SendEmail) -> bytes:
     try:
         head = "".join(f"{name}: {value}\r\n" for name, value in _head(message))
         return head.encode("ascii") + _body(message).as_bytes()
-    except (ValueError, LookupError, MessageError) as error:
-        # The error's own words may repeat what it stumbled over.
+    except (ValueError, LookupError, AttributeError, MessageError) as error:
+        # All of these come out of the standard library's parser of addresses.  Their words may
+        # repeat what it stumbled over.
         raise UnsupportedError(f"the message cannot be written: {type(error).__name__}") from error
 
 
