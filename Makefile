@@ -7,6 +7,7 @@ INSTALLED := .venv/.installed
 
 PORT ?= 8080
 BROKER ?=
+MAILER_BROKER ?= $(BROKER)
 LEDGER ?=
 CLAIMS ?=
 T ?=
@@ -21,7 +22,7 @@ help: ## Print this help
 
 ##@ Run
 run: $(INSTALLED) ## Run both services and send one e-mail   (PORT=8080 BROKER=amqp://… LEDGER=postgresql://… CLAIMS=…)
-	@PORT='$(PORT)' BROKER='$(BROKER)' LEDGER='$(LEDGER)' CLAIMS='$(CLAIMS)' $(BIN)/python deploy/local.py
+	@PORT='$(PORT)' BROKER='$(BROKER)' MAILER_BROKER='$(MAILER_BROKER)' LEDGER='$(LEDGER)' CLAIMS='$(CLAIMS)' $(BIN)/python deploy/local.py
 
 gateway: $(INSTALLED) ## Run the gateway alone, with the settings in the environment
 	@PILLARBOX_PORT='$(PORT)' $(BIN)/python -m services.gateway

@@ -34,7 +34,7 @@ def main() -> int:
     base = f"http://127.0.0.1:{port}"
     # Ctrl-C reaches every process of the terminal; the services are told by us, once and in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    services = [start(command, port) for command in commands()]
+    services = [start(command, port, broker) for command, broker in commands()]
     try:
         wait_until_ready(base, services)
         prove(base)
@@ -53,11 +53,12 @@ def main() -> int:
         stop(services)
 
 
-def commands() -> list[list[str]]:
-    """The plain commands behind ``make run``."""
+def commands() -> list[tuple[list[str], str]]:
+    """The plain commands behind ``make run``, and the broker URL of each, if one was given."""
+    celery = [str(BIN / "celery"), "-A", "services.mailer.worker", "--quiet", "worker", "-l", "INFO"]
     return [
-        [str(BIN / "python"), "-m", "services.gateway"],
-        [str(BIN / "celery"), "-A", "services.mailer.worker", "--quiet", "worker", "-l", "INFO"],
+        ([str(BIN / "python"), "-m", "services.gateway"], os.environ.get("BROKER", "")),
+        (celery, os.environ.get("MAILER_BROKER", "")),
     ]
 
 
@@ -74,12 +75,11 @@ def unusable(port: str) -> str | None:
     return None
 
 
-def start(command: list[str], port: str) -> subprocess.Popen[bytes]:
+def start(command: list[str], port: str, broker: str) -> subprocess.Popen[bytes]:
     """Start one service in a session of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PILLARBOX_PORT": port}
-    for name, setting in (("BROKER", "BROKER_URL"), ("LEDGER", "LEDGER_URL"), ("CLAIMS", "CLAIMS_URL")):
-        if os.environ.get(name):
-            environment[f"PILLARBOX_{setting}"] = os.environ[name]
+    given = {"BROKER": broker, "LEDGER": os.environ.get("LEDGER"), "CLAIMS": os.environ.get("CLAIMS")}
+    environment.update({f"PILLARBOX_{name}_URL": url for name, url in given.items() if url})
     return subprocess.Popen(command, env=environment, start_new_session=True)
 
 

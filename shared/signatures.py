@@ -180,7 +180,7 @@ class RecordEvent(Signature):
     event: str
     """One of :class:`Event`; a plain string, because a newer mailer may know more of them."""
     at: AwareDatetime
-    attempt: int = 0
+    attempt: int = Field(default=0, ge=0, lt=2**31)
     """Which attempt this tells of, counted from 1; 0 where there was none."""
     provider: str | None = None
     provider_message_id: str | None = None

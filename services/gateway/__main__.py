@@ -12,12 +12,11 @@ import sys  # noqa: E402
 import structlog  # noqa: E402
 import uvloop  # noqa: E402
 from aiohttp import web  # noqa: E402
-from pydantic import ValidationError  # noqa: E402
 
 from services.gateway import logs  # noqa: E402
 from services.gateway.app import HEALTH, create_app  # noqa: E402
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine  # noqa: E402
-from services.gateway.settings import Settings  # noqa: E402
+from services.gateway.settings import Settings, load  # noqa: E402
 
 log = structlog.get_logger()
 
@@ -68,14 +67,7 @@ async def migrate_ledger(settings: Settings) -> None:
 
 def main(arguments: list[str]) -> int:
     """Return the exit status: 0 done, 1 could not, 2 called wrongly."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            print(  # noqa: T201 - for the person at the terminal
-                f"PILLARBOX_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}", file=sys.stderr
-            )
-        return 2
+    settings = load()
     logs.configure(settings.log_format, settings.log_level)
     match arguments:
         case []:

@@ -170,7 +170,7 @@ def ledger_event(body: bytes | str) -> LedgerEvent:
         attempt=event.attempt,
         provider=event.provider,
         provider_message_id=event.provider_message_id,
-        reason=event.reason,
+        reason=event.reason and event.reason.replace("\0", ""),  # PostgreSQL keeps no NUL in a text
         retry_at=event.retry_at,
     )
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """The gateway's settings; the defaults are the embedded mode, which needs nothing installed."""
 
-    model_config = SettingsConfigDict(env_prefix="PILLARBOX_", extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PILLARBOX_", extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on.  Loopback, because without API keys nobody else may send."""
@@ -67,3 +69,20 @@ class Settings(BaseSettings):
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults, fit for a log: secrets are starred."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def load() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SystemExit: One of them cannot be used; names each, and no value, since values hold secrets.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit(
+            "\n".join(
+                f"PILLARBOX_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+        ) from None

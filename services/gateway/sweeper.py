@@ -76,7 +76,7 @@ class Sweeper:
             entries = await self._ledger.take_unpublished(lanes, limit=room, lease=self._lease)
             self._relay.offer(entries)
             found = len(entries)
-        if time.monotonic() >= self._next_silence_check:
+        if self._relay.settled and time.monotonic() >= self._next_silence_check:
             for lane in lanes:
                 await self._sweep_silent(lane, depths[lane] or 0)
         if found:

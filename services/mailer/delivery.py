@@ -127,7 +127,7 @@ class Delivery:
         if claim.crashed:
             lost = Uncertain("The mailer ended during the attempt.")
             await self._report(message, replace(claim, attempt=claim.attempt - 1), lost, Event.UNCERTAIN)
-            if self._held(message, claim):
+            if self._held(message, claim.doubts):
                 return await self._conclude(message, claim, lost, asked)
         if message.expires_at is not None and message.expires_at <= datetime.now(UTC):
             return await self._expire(message, claim)
@@ -157,9 +157,9 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
             return Uncertain(reason("internal_error", type(error).__name__))
 
-    def _held(self, message: SendEmail, claim: Granted) -> bool:
-        """Whether a message in doubt must wait for a human."""
-        return message.on_uncertain is OnUncertain.HOLD or claim.doubts >= self.patience.resend_limit
+    def _held(self, message: SendEmail, doubts: int) -> bool:
+        """Whether a message must wait for a human, after so many attempts that ended in doubt."""
+        return message.on_uncertain is OnUncertain.HOLD or doubts >= self.patience.resend_limit
 
     async def _conclude(self, message: SendEmail, claim: Granted, outcome: Outcome, asked: float) -> Outcome:
         """Write the outcome down, report it, and say what is left to do."""
@@ -200,7 +200,7 @@ class Delivery:
             case Unauthorised():
                 log.error("provider.unauthorised", provider=self.provider.name, reason=outcome.reason)
                 return State.DEFERRED, Event.DEFERRED, self.patience.unauthorised_pause
-            case Uncertain() if self._held(message, claim):
+            case Uncertain() if self._held(message, claim.doubts + 1):
                 return State.HELD, Event.UNCERTAIN, None
             case Uncertain():
                 return State.UNCERTAIN, Event.UNCERTAIN, backoff

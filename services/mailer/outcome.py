@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 _REASON_LENGTH = 300
+_READ_LENGTH = 2000
+_QUOTED_LOCAL_PART = re.compile(r'"[^"]{0,64}"@')
+_WRAPPING = "<>()[]{}\"',;:."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,18 @@ def reason(*parts: object) -> str:
     Providers echo the addresses they complain about; those are taken out, since a reason is
     logged.  Over-long texts are cut.
     """
-    text = ": ".join(str(part) for part in parts if part not in (None, ""))
-    return _ADDRESS.sub("<address>", printable(text))[:_REASON_LENGTH]
+    text = ": ".join(str(part)[:_READ_LENGTH] for part in parts if part not in (None, ""))
+    words = printable(_QUOTED_LOCAL_PART.sub("@", text)).split(" ")
+    return " ".join(map(_without_address, words))[:_REASON_LENGTH]
+
+
+def _without_address(word: str) -> str:
+    """Replace what stands around an ``@`` (or its URL form), up to the punctuation that wraps it."""
+    if "@" not in word and "%40" not in word:
+        return word
+    start = len(word) - len(word.lstrip(_WRAPPING))
+    end = len(word.rstrip(_WRAPPING))
+    return f"{word[:start]}<address>{word[end:]}"
 
 
 def printable(text: str) -> str:

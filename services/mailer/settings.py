@@ -8,14 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """The mailer's settings; the defaults are the embedded mode, which needs nothing installed."""
 
-    model_config = SettingsConfigDict(env_prefix="PILLARBOX_", extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PILLARBOX_", extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     broker_url: SecretStr = SecretStr("filesystem://var/broker")
     """``amqp://user:password@host/vhost``, ``redis://:password@host/0``, or ``filesystem://folder``."""
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     retry_horizon_seconds: Annotated[float, Field(gt=0)] = 24 * 3600.0
     """After so long since its first attempt a message is given up (an outage of 4 h must be survived)."""
 
-    resend_limit: Annotated[int, Field(ge=0)] = 5
+    resend_limit: Annotated[int, Field(ge=1)] = 5
     """Attempts of one message that may end in doubt; after so many it is held, not sent once more."""
 
     unauthorised_pause_seconds: Annotated[float, Field(gt=0)] = 60.0
@@ -96,3 +98,20 @@ class Settings(BaseSettings):
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults, fit for a log: secrets are starred."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def load() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SystemExit: One of them cannot be used; names each, and no value, since values hold secrets.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit(
+            "\n".join(
+                f"PILLARBOX_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+        ) from None

@@ -55,11 +55,16 @@ class MailerTask(Task):
         try:
             outcome = self.background.run(self.delivery.attempt(message))
         except (ClaimsUnavailableError, UnreportedError) as outage:
-            log.warning("attempt.postponed", message_id=self.request.id, error=type(outage).__name__)
+            log.warning(
+                "attempt.postponed",
+                message_id=self.request.id,
+                error=type(outage).__name__,
+                cause=type(outage.__cause__).__name__,
+            )
             outcome = Deferred(type(outage).__name__, _OUTAGE_WAIT_SECONDS)
         if isinstance(outcome, Deferred):
             # Whole seconds, rounded up: the broker's delays are whole seconds, and early is impolite.
-            raise self.retry(countdown=math.ceil(outcome.retry_after or 1.0))
+            raise self.retry(countdown=math.ceil(outcome.retry_after or 1.0), counted=False)
 
     def retry(self, *args: Any, **options: Any) -> Any:
         """Publish the retry; while the broker takes nothing, leave the message where it is.
@@ -87,9 +92,20 @@ class MailerTask(Task):
             self.background.run(self.reporter.report(failure(self.request.id, because)))
             raise Reject(because, requeue=False) from None
 
-    def signature_from_request(self, request: Any = None, *args: Any, **options: Any) -> Any:
-        """Retries go back to the lane they came from, under whatever key they were delivered."""
+    def signature_from_request(
+        self,
+        request: Any = None,
+        *args: Any,
+        counted: bool = True,
+        **options: Any,
+    ) -> Any:
+        """Retries go back to the lane they came from, under whatever key they were delivered.
+
+        Only bugs are counted: their limit is not for a provider that is merely slow to recover.
+        """
         request = request or self.request
+        if not counted:
+            options["retries"] = request.retries
         key = (request.delivery_info or {}).get("routing_key") or ""
         options.setdefault("queue", ".".join(key.split(".")[-2:]) or None)
         return super().signature_from_request(request, *args, **options)

@@ -25,7 +25,7 @@ from services.mailer.providers import PROVIDERS
 from services.mailer.providers.base import Provider
 from services.mailer.rendering import Welcome
 from services.mailer.reporter import BrokerReporter
-from services.mailer.settings import Settings
+from services.mailer.settings import Settings, load
 from services.mailer.transport import HttpTransport
 from shared.signatures import (
     DEAD_LETTER_EXCHANGE,
@@ -51,7 +51,7 @@ _QUEUE_ARGUMENTS = {
 DEAD_LETTERS = Queue(
     "mailer.dead",
     Exchange(DEAD_LETTER_EXCHANGE, "topic", durable=True),
-    routing_key="mailer.#",
+    routing_key="#.mailer.#",  # a retried message's key begins with Celery's delay bits
     queue_arguments=_QUORUM,
 )
 
@@ -202,6 +202,6 @@ def _connect_signals(settings: Settings, reporter: BrokerReporter, background: B
         background.submit(reporter.report(event))
 
 
-app = create_worker(Settings())
+app = create_worker(load())
 send_email = app.tasks[SendEmail.task]
 send_welcome_email = app.tasks[SendWelcomeEmail.task]

@@ -27,6 +27,7 @@ from services.gateway.ledger.schema import metadata, moment_in
 from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError, Writer
 from shared.signatures import Lane
 from tests.contract.ledgers import BEGINNING, SILENT_AFTER, Gateway, entry, event, gateway
+from tests.servers.packages import program
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port
 
@@ -59,7 +60,14 @@ def stored_ids(url: str) -> list[str]:
         rows = connection.execute("SELECT id FROM messages").fetchall()
         connection.close()
         return sorted(row[0] for row in rows)
-    command = ["psql", "--no-psqlrc", "-qtA", "-c", "SELECT replace(id::text, '-', '') FROM messages", url]
+    command = [
+        str(program("psql")),
+        "--no-psqlrc",
+        "-qtA",
+        "-c",
+        "SELECT replace(id::text, '-', '') FROM messages",
+        url,
+    ]
     return sorted(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
@@ -103,9 +111,9 @@ async def test_the_migrations_lead_to_the_schema(box: Gateway) -> None:
         assert not await connection.run_sync(differences)
 
 
-def test_two_gateways_may_migrate_at_once(postgresql: PostgreSQL) -> None:
+def test_two_gateways_may_migrate_at_once(postgresql_url: str) -> None:
     """The second waits for the first, and both are content."""
-    environment = os.environ | {"PILLARBOX_LEDGER_URL": postgresql.create_database(), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PILLARBOX_LEDGER_URL": postgresql_url, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "services.gateway", "migrate"]
     processes = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -298,7 +306,7 @@ async def test_events_are_kept_whole(box: Gateway) -> None:
     kept = {name: row._mapping[name] for name in LedgerEvent.__slots__}
 
     assert reported == LedgerEvent(**kept)
-    assert [timedelta(0)] * 2 == [row.at.utcoffset(), row.retry_at.utcoffset()]
+    assert not any([row.at.utcoffset(), row.retry_at.utcoffset()])
 
 
 # The broker's confirms
@@ -417,9 +425,9 @@ async def test_two_sweepers_never_get_the_same_message(ledger_url: str) -> None:
     assert hexes(accepted) == hexes(taken)
 
 
-async def test_a_locked_message_is_passed_over(postgresql: PostgreSQL) -> None:
+async def test_a_locked_message_is_passed_over(postgresql_url: str) -> None:
     """A sweeper does not wait for another that is slower."""
-    async with gateway(postgresql.create_database()) as box:
+    async with gateway(postgresql_url) as box:
         await migrate(box.engine)
         locked, free = await box.accept(2)
         async with box.engine.begin() as connection:
@@ -445,8 +453,9 @@ async def test_silent_messages_are_taken_again(ledger_url: str) -> None:
         other = await box.ledger.take_silent(Lane.TRANSACTIONAL, limit=10)
         none = await box.ledger.take_silent(Lane.TRANSACTIONAL, limit=10)
 
-    assert [0, 1, 1, 0] == [len(taken) for taken in (early, one, other, none)]
-    assert ids(queued) == ids([*one, *other])
+    assert not early + none
+    assert len(one) == len(other) == 1
+    assert ids(queued) == ids(one + other)
 
 
 @pytest.mark.parametrize(("publications", "factor"), [(1, 2), (2, 4), (6, 64), (9, 64)])
@@ -505,7 +514,7 @@ async def test_nothing_more_is_awaited_after_the_end(box: Gateway, word: str) ->
     row = await box.row(queued)
 
     assert (word, None) == (row.status, row.due_at)
-    assert (0, 0) == await box.ledger.believed_in_broker(Lane.TRANSACTIONAL)
+    assert not any(await box.ledger.believed_in_broker(Lane.TRANSACTIONAL))
 
 
 # Events
@@ -562,7 +571,7 @@ async def test_doubled_events_in_one_batch_are_kept_once(box: Gateway) -> None:
     expected = ("sent", "outbox", "1.eml")
 
     assert expected == (row.status, row.provider, row.provider_message_id)
-    assert 1 == len(await box.ledger.timeline(queued.id))
+    assert len(await box.ledger.timeline(queued.id)) == 1
 
 
 async def test_a_message_tells_why_it_is_where_it_is(box: Gateway) -> None:
@@ -638,13 +647,13 @@ async def test_a_ledger_without_tables_is_unavailable(database_url: str) -> None
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """A ledger that cannot be reached."""
     if request.param == "postgresql":
-        return f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/nowhere"
-    folder = tmp_path / "database.sqlite3"
-    folder.mkdir()
-    return f"sqlite:///{folder}"
+        yield f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/nowhere"
+    else:
+        yield f"sqlite:///{tmp_path}"  # a folder
+        await asyncio.sleep(0.1)  # aiosqlite's threads end by themselves, and need the loop for that
 
 
 async def test_an_unreachable_ledger_is_unavailable(nowhere: str) -> None:
@@ -673,12 +682,13 @@ async def test_an_unreachable_ledger_has_stored_nothing(nowhere: str) -> None:
         appends = (box.writer.append(entry()) for _ in range(5))
         errors = await asyncio.gather(*appends, return_exceptions=True)
 
-    assert [False] * 5 == [getattr(error, "unknown", None) for error in errors]
+    assert {LedgerUnavailableError} == set(map(type, errors))
+    assert not any(error.unknown for error in errors if isinstance(error, LedgerUnavailableError))
 
 
-async def test_a_restarted_postgresql_is_used_again(postgresql: PostgreSQL) -> None:
+async def test_a_restarted_postgresql_is_used_again(postgresql: PostgreSQL, postgresql_url: str) -> None:
     """Without it everything is unavailable; with it everything goes on by itself."""
-    async with gateway(postgresql.create_database()) as box:
+    async with gateway(postgresql_url) as box:
         await migrate(box.engine)
         (before,) = await box.accept()
         await box.ledger.ping()
@@ -693,9 +703,11 @@ async def test_a_restarted_postgresql_is_used_again(postgresql: PostgreSQL) -> N
         assert [before.id, after.id] == [(await box.row(entry)).id for entry in (before, after)]
 
 
-async def test_a_frozen_postgresql_is_unavailable_in_time(postgresql: PostgreSQL) -> None:
+async def test_a_frozen_postgresql_is_unavailable_in_time(
+    postgresql: PostgreSQL, postgresql_url: str
+) -> None:
     """A caller gets an honest answer rather than a hanging request; whether it stored is unknown."""
-    async with gateway(postgresql.create_database()) as box:
+    async with gateway(postgresql_url) as box:
         await migrate(box.engine)
         await box.accept()
         await box.ledger.ping()
@@ -732,7 +744,7 @@ async def test_a_locked_sqlite_is_unavailable(tmp_path: Path) -> None:
         stored = stored_ids(url)
 
     assert [LedgerUnavailableError] * 2 == list(map(type, errors))
-    assert 2 == len(stored)
+    assert len(stored) == 2
 
 
 # Time

@@ -108,7 +108,8 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 def test_gateway_sends_to_mailer_and_sees_the_depth(broker: RabbitMQ, queue: str) -> None:
     """The gateway publishes into both lanes and may ask how much waits there."""
     publish(broker, "gateway", EXCHANGE, queue)
-    assert attempt(broker, "gateway", "queue_declare", queue, True).message_count == 1  # noqa: FBT003
+    passively = True
+    assert 1 == attempt(broker, "gateway", "queue_declare", queue, passively).message_count
     assert queue == move(broker, "mailer", queue)
 
 
@@ -116,14 +117,14 @@ def test_gateway_sends_to_mailer_and_sees_the_depth(broker: RabbitMQ, queue: str
 def test_events_reach_gateway(broker: RabbitMQ, user: str) -> None:
     """Events come from the mailer, and from the gateway itself, which receives the webhooks."""
     publish(broker, user, EXCHANGE, EVENTS)
-    assert move(broker, "gateway", EVENTS) == EVENTS
+    assert EVENTS == move(broker, "gateway", EVENTS)
 
 
 def test_mailer_delays_a_message(broker: RabbitMQ) -> None:
     """A message with a delay of one second arrives after one second."""
     began = time.monotonic()
     publish(broker, "mailer", "celery_delayed_27", DELAYED)
-    assert move(broker, "mailer", MAILER_QUEUES[0]) == DELAYED
+    assert DELAYED == move(broker, "mailer", MAILER_QUEUES[0])
     assert 0.9 < time.monotonic() - began < 3
 
 
@@ -139,7 +140,7 @@ def test_rejected_message_is_kept(broker: RabbitMQ, exchange: str, key: str, que
     """A rejected message, delayed or not, lies in its owner's dead letters under its own key."""
     publish(broker, "mailer", exchange, key)
     move(broker, OWNER[queue], queue, reject=True)
-    assert move(broker, "admin", f"{OWNER[queue]}.dead") == key
+    assert key == move(broker, "admin", f"{OWNER[queue]}.dead")
 
 
 @pytest.mark.parametrize(("user", "queue"), FOREIGN)

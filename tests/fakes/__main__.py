@@ -24,7 +24,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=9025, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--api-key", help="the one key that is good; any is, without it")
     parser.add_argument("--latency-ms", type=float, default=0, help="how long every answer takes")
-    parser.add_argument("--script", type=_script, default=[], help=faults.parse.__doc__)
+    parser.add_argument("--script", type=_script, default=[], help=faults.SCRIPT)
     parser.add_argument("--record", type=pathlib.Path, help="file to append every request to, as JSON lines")
     return parser.parse_args()
 

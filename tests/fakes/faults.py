@@ -106,12 +106,15 @@ _WORDS = {
 }
 
 
-def parse(script: str) -> list[Fault]:
-    """Read a script such as ``429:retry-after=2,503*3,accept-hang,202``.
+SCRIPT = (
+    "treats the first requests so, one each, as in 429:retry-after=2,503*3,accept-hang,202: an item is a "
+    f"status or one of {', '.join(_WORDS)}; with accept- before it the message is taken over all the same; "
+    ":name=value adds a header; *3 repeats; 200 and 202 stand for the usual treatment"
+)
 
-    An item is a status or one of hang, reset, drip, html, truncated, redirect, huge, bomb; with
-    ``accept-`` before it the message is taken over all the same.  ``:name=value`` adds headers,
-    ``*3`` repeats.  A plain 200 or 202 stands for the usual treatment.
+
+def parse(script: str) -> list[Fault]:
+    """Read a script in the language of :data:`SCRIPT`.
 
     Raises:
         ValueError: An item is none of these.

@@ -41,7 +41,6 @@ def test_a_stopped_broker_is_invisible_to_callers(
 @pytest.mark.parametrize("outage", ["stopped", "frozen"])
 def test_a_ledger_that_is_away_is_an_honest_503(
     production: System,
-    sendgrid: FakeSendGrid,
     postgresql: PostgreSQL,
     outage: str,
 ) -> None:

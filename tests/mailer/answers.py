@@ -74,6 +74,7 @@ MANDRILL_ROWS: dict[str, tuple[Response, type]] = {
     "one unknown status": (mandrill_rows(row("rejected", '"spam"'), row("pondered")), Uncertain),
     "a row that is none": (mandrill_rows(row("rejected", '"spam"'), "7"), Uncertain),
     "no rows": (mandrill_rows(), Uncertain),
+    "rows under another status": (Response(500, mandrill_rows(row("sent")).body), Uncertain),
     "200 html": (Response(200, b"<html>login</html>"), Uncertain),
     "200 empty": (Response(200), Uncertain),
     "200 truncated": (Response(200, b'[{"email": "a@x.org", "status": "se'), Uncertain),

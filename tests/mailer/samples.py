@@ -62,4 +62,18 @@ FULL = message(
 )
 MANY = message(to=tuple(Address(email=f"user{number}@example.net") for number in range(50)))
 
-SAMPLES = {"plain": PLAIN, "html": HTML, "full": FULL, "many": MANY}
+LITERAL = message(
+    sender=Address(email="no-reply@example.org", name="=?utf-8?q?not_encoded?="),
+    subject="=?utf-8?q?not_encoded?= (really)",
+    headers={"X-Literal": "=?utf-8?b?bm8=?="},
+)
+ATTACHED_ONLY = message(text="Look", attachments=FULL.attachments)
+
+SAMPLES = {
+    "plain": PLAIN,
+    "html": HTML,
+    "full": FULL,
+    "many": MANY,
+    "literal": LITERAL,
+    "attached": ATTACHED_ONLY,
+}

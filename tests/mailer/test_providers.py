@@ -193,6 +193,7 @@ def test_acceptance_carries_the_provider_s_message_id(
         ({"retry-after": "-1"}, None),
         ({"retry-after": "1e9"}, None),
         ({"retry-after": "NaN"}, None),
+        ({"retry-after": "٣"}, None),
         ({"retry-after": "soon", "ratelimit-reset": "7"}, 7.0),
         ({"ratelimit-reset": "7"}, 7.0),
         ({"ratelimit": '"default";r=0;t=7'}, 7.0),
@@ -276,6 +277,7 @@ def test_reading_never_raises(name: str) -> None:
         "-1",
         "9" * 400,
         "Fri, 99 Foo 99999 99:99:99 +9999",
+        f"Sun, 22 Nov {10**30} 10:00:00 GMT",
         "\x00",
         "é",
         "http://[",
@@ -362,7 +364,10 @@ LETTER_INSIDE = Attachment(filename="a.eml", content=EVERY_BYTE, content_type="m
         ("mandrill", {"reply_to": (Address(email="émile@example.org", name="É"),)}, "not ASCII"),
         ("outbox", {"attachments": (LETTER_INSIDE,)}, "byte for byte"),
         ("outbox", {"to": (Address(email="émile@example.org"),)}, "not ASCII"),
-        ("outbox", {"to": (Address(email="not an address"),)}, "cannot be written"),
+        *[
+            ("outbox", {"to": (Address(email=email),)}, "cannot be written")
+            for email in ("not an address", "", "@", "a@", "a@[", "a@b c", "a..b@c", "<a@b>")
+        ],
         *[
             (name, fields, words)
             for name in PROVIDERS
@@ -432,10 +437,28 @@ def test_the_outbox_file_without_a_moment_has_no_date(number: str) -> None:
 
 def test_outbox_lines_are_as_long_as_mail_allows() -> None:
     """RFC 5322 wants lines of at most 998 octets, and CRLF at each end."""
-    lines = made("outbox").build(FULL).body.split(b"\r\n")
+    long = message(html=FULL.html, headers={"X-Long": "word " * 400}, metadata={"long": "words " * 400})
+    lines = made("outbox").build(long).body.split(b"\r\n")
 
     assert max(len(line) for line in lines) <= 998
     assert not any(b"\n" in line or b"\r" in line for line in lines)
+
+
+def test_a_relative_outbox_has_an_absolute_url() -> None:
+    """A file URL knows no working directory."""
+    url = Outbox(pathlib.Path("var/outbox")).build(PLAIN).url
+
+    assert (pathlib.Path.cwd() / f"var/outbox/{MESSAGE_ID}.eml").as_uri() == url
+
+
+@pytest.mark.parametrize(("number", "disposition"), [(0, "attachment"), (2, "inline")])
+def test_pictures_in_the_text_are_inline(number: int, disposition: str) -> None:
+    """What has a content id is shown where the HTML wants it, and the rest is attached."""
+    picture = message(html="a", attachments=(FULL.attachments[number],))
+    sendgrid, outbox = made("sendgrid").build(picture).body, made("outbox").build(picture).body
+
+    assert f'"disposition":"{disposition}"'.encode() in sendgrid
+    assert f"Content-Disposition: {disposition};".encode() in outbox
 
 
 def test_the_outbox_file_is_named_by_the_message_id() -> None:

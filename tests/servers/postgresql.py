@@ -12,7 +12,7 @@ import subprocess
 from typing import Literal
 
 from tests.servers.packages import program, require
-from tests.servers.process import Process
+from tests.servers.process import Process, run
 from tests.servers.server import Server
 
 USER = "pillarbox"
@@ -58,7 +58,7 @@ class PostgreSQL(Server):
         command = [str(program("psql")), "--no-psqlrc", "-qtA", "-v", "ON_ERROR_STOP=1", "-c", sql]
         variables = {"PATH": os.environ["PATH"], "PGPASSWORD": self._password, "PGCONNECT_TIMEOUT": "5"}
         address = (url or self.url).replace(f":{self._password}@", "@")
-        return self._run([*command, address], variables).strip()
+        return run([*command, address], variables, self.folder).strip()
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Shut down: rolling back open transactions, or ("immediate") without even a checkpoint."""
@@ -77,7 +77,8 @@ class PostgreSQL(Server):
                 shutil.chown(path, _ACCOUNT, pwd.getpwnam(_ACCOUNT).pw_gid)
         initdb = [str(program("initdb")), "--pgdata", str(self.folder / "data"), "--username", USER]
         options = ["--pwfile", str(password), "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]
-        self._run([*self._unprivileged(), *initdb, *options, "--no-locale"], {"PATH": os.environ["PATH"]})
+        command = [*self._unprivileged(), *initdb, *options, "--no-locale"]
+        run(command, {"PATH": os.environ["PATH"]}, self.folder)
 
     def launch(self) -> Process:
         """Start the server on its data; it recovers by itself after a kill."""
@@ -93,18 +94,6 @@ class PostgreSQL(Server):
         except subprocess.CalledProcessError:
             return False
         return True
-
-    def _run(self, command: list[str], variables: dict[str, str]) -> str:
-        return subprocess.run(
-            command,
-            env=variables,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
 
     def _url(self, database: str) -> str:
         return f"postgresql://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"

@@ -1,13 +1,14 @@
-"""A child process that cannot outlive the test run."""
+"""Child processes: one that serves, and cannot outlive the test run; and one that runs to its end."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.servers.proc import descendants, is_alive, send, state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,43 +17,23 @@ if TYPE_CHECKING:
 _GUARD = 'read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
 
 
-def descendants(root: int) -> list[int]:
-    """Process ids of all living children of ``root``, their children and so on, without ``root``.
+def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> str:
+    """Run a program in ``folder`` to its end, within a minute, and return what it prints.
 
-    Reads ``/proc`` (proc(5)); empty on systems that have none.
+    Raises:
+        subprocess.CalledProcessError: It failed; ``stderr`` holds its words.
+        subprocess.TimeoutExpired: It took longer than a minute.
     """
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it ended while we looked
-            continue
-        if state != "Z":
-            children.setdefault(int(parent), []).append(int(stat.parent.name))
-    found: list[int] = []
-    queue = [root]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this id runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def send(pids: Sequence[int], number: signal.Signals) -> None:
-    """Send one signal to each process that still exists."""
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+    return subprocess.run(
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
 
 
 class Process:
@@ -95,7 +76,11 @@ class Process:
 
     def freeze(self) -> None:
         """Stop all processes where they stand (SIGSTOP): connections stay open and silent."""
-        send(self.tree(), signal.SIGSTOP)
+        tree = self.tree()
+        send(tree, signal.SIGSTOP)
+        # On a busy machine a thread may run on for a moment, and still answer somebody.
+        while any(state(pid) not in "TXZ" for pid in tree):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let frozen processes go on (SIGCONT)."""

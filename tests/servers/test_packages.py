@@ -31,7 +31,7 @@ def test_services_stay_stopped_only_while_installing(tmp_path: Path) -> None:
     policy = tmp_path / "policy-rc.d"
     with services_stay_stopped(policy):
         assert policy.read_text().endswith("exit 101\n")
-        assert policy.stat().st_mode & 0o777 == 0o755
+        assert 0o755 == policy.stat().st_mode & 0o777
     assert not policy.exists()
 
 
@@ -41,4 +41,4 @@ def test_policy_of_the_machine_is_left_alone(tmp_path: Path) -> None:
     policy.write_text("#!/bin/sh\nexit 101 # ours\n")
     with services_stay_stopped(policy):
         pass
-    assert policy.read_text() == "#!/bin/sh\nexit 101 # ours\n"
+    assert "#!/bin/sh\nexit 101 # ours\n" == policy.read_text()

@@ -10,6 +10,8 @@ import amqp
 import pytest
 from amqp.exceptions import AccessRefused
 
+from tests.servers.packages import program
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,9 +36,9 @@ def can_log_in(rabbitmq: RabbitMQ, user: str, password: str) -> bool:
 
 
 def test_running_again_changes_nothing(rabbitmq: RabbitMQ) -> None:
-    """Users, tags and rights are the same after a second run."""
+    """Users, tags and rights are the same after a second run, here with a command of several words."""
     before = [sorted(rabbitmq.ctl(*table).splitlines()) for table in TABLES]
-    rabbitmq.run_setup()
+    rabbitmq.run_setup(RABBITMQCTL=f"{program('rabbitmqctl')} --timeout 30")
     assert before == [sorted(rabbitmq.ctl(*table).splitlines()) for table in TABLES]
 
 

@@ -17,7 +17,7 @@ from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from redis import Redis as Client
 
-from tests.servers.process import is_alive
+from tests.servers.proc import is_alive
 
 if TYPE_CHECKING:
     from tests.servers.postgresql import PostgreSQL
@@ -49,13 +49,17 @@ def test_confirmed_message_survives_kill(rabbitmq: RabbitMQ) -> None:
     channel = connection.channel()
     arguments = {"x-queue-type": "quorum"}
     Queue("kept", Exchange("pillarbox", "topic"), "kept", queue_arguments=arguments)(channel).declare()
+    rabbitmq.settle()
     channel.basic_publish_confirm(Message("{}", delivery_mode=2), "pillarbox", "kept", mandatory=True)
     rabbitmq.kill()
     connection.collect()
     rabbitmq.start()
-    assert rabbitmq.queue_depth("kept") == 1
+    deadline = time.monotonic() + 5
+    while rabbitmq.queue_depth("kept") == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert 1 == rabbitmq.queue_depth("kept")
     rabbitmq.fresh()
-    assert rabbitmq.queue_depth("kept") == 0
+    assert 0 == rabbitmq.queue_depth("kept")
 
 
 def test_written_key_survives_kill(redis: Redis) -> None:
@@ -65,9 +69,9 @@ def test_written_key_survives_kill(redis: Redis) -> None:
     redis.kill()
     redis.start()
     with Client.from_url(redis.url) as client:
-        assert client.get("kept") == b"yes"
+        assert b"yes" == client.get("kept")
         redis.fresh()
-        assert client.get("kept") is None
+        assert None is client.get("kept")
 
 
 async def test_committed_row_survives_kill(postgresql: PostgreSQL) -> None:
@@ -78,15 +82,15 @@ async def test_committed_row_survives_kill(postgresql: PostgreSQL) -> None:
     await asyncio.to_thread(postgresql.kill)
     connection.terminate()
     await asyncio.to_thread(postgresql.start)
-    assert postgresql.execute("SELECT word FROM kept", url) == "yes"
-    assert postgresql.execute("SHOW fsync", url) == "on"
+    assert "yes" == postgresql.execute("SELECT word FROM kept", url)
+    assert "on" == postgresql.execute("SHOW fsync", url)
 
 
 def test_databases_are_separate(postgresql: PostgreSQL) -> None:
     """Every test that asks for a database gets an empty one of its own."""
     one, other = postgresql.create_database(), postgresql.create_database()
     postgresql.execute("CREATE TABLE mine ()", one)
-    assert postgresql.execute("SELECT to_regclass('mine') IS NULL", other) == "t"
+    assert "t" == postgresql.execute("SELECT to_regclass('mine') IS NULL", other)
 
 
 def test_stop_leaves_no_process(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _BATCH_ENTRIES = 256
 _BATCH_BYTES = 1_000_000
 _KEEP_ALIVE_SECONDS = 1.0
+_SETTLING_SECONDS = 5.0
 
 
 class Relay:
@@ -42,6 +44,7 @@ class Relay:
         self._publishing: asyncio.Task[None] | None = None
         self._marking: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._connected_at = 0.0
         self.connected = False
         """Whether it is worth handing messages over."""
 
@@ -53,6 +56,14 @@ class Relay:
     def room(self) -> int:
         """How many more entries fit."""
         return self._capacity - len(self._waiting) if self.connected else 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the broker can be believed when it says that a queue is empty.
+
+        Shortly after a start RabbitMQ says so of every quorum queue that has no leader yet.
+        """
+        return self.connected and time.monotonic() - self._connected_at > _SETTLING_SECONDS
 
     def offer(self, entries: Sequence[Entry]) -> None:
         """Take committed entries over, or leave them to the sweeper; never waits."""
@@ -148,4 +159,5 @@ class Relay:
             log.warning("broker.unreachable", error=type(error).__name__)
             return Link.DOWN
         log.info("broker.connected")
+        self._connected_at = time.monotonic()
         return Link.UP

@@ -80,7 +80,7 @@ UPDATE claims SET
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::float8[], $5::text[], $6::text[], $7::text[])
      AS batch (message_id, token, state, wait, provider, provider_message_id, reason)
 WHERE claims.message_id = batch.message_id AND claims.token = batch.token
-RETURNING claims.message_id
+RETURNING claims.message_id, claims.token
 """
 
 _TIMEOUT_SECONDS = 5.0
@@ -114,8 +114,8 @@ class PostgresqlClaims:
             [s.provider_message_id for s in settlements],
             [s.reason for s in settlements],
         )
-        written = {row["message_id"] for row in rows}
-        return [s.message_id in written for s in settlements]
+        written = {(row["message_id"], row["token"]) for row in rows}
+        return [(s.message_id, s.token) in written for s in settlements]
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
         async with self._one_at_a_time:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,11 +114,25 @@ class SqliteClaims:
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             # Only the one thread of the executor ever uses it.
             db = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(db)
             db.execute("PRAGMA synchronous = FULL")  # a claim that a power cut forgets is a doubled e-mail
             db.execute(_SCHEMA)
             self._connection = db
         return self._connection
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    """SQLite does not wait for others here, so a second mailer that starts now has to try again."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _settle_one(db: sqlite3.Connection, settlement: Settlement) -> bool:

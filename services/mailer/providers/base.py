@@ -15,8 +15,9 @@ class Request:
     """One HTTP request, ready to be performed; ``file:`` URLs write a file instead."""
 
     url: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Not shown, like the body: one of them holds the provider's key."""
     method: str = "POST"
 
 
