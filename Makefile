@@ -21,7 +21,7 @@ help: ## Print this help
 		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Run
-run: $(INSTALLED) ## Run both services and send one e-mail   (PORT=8080 BROKER=amqp://… LEDGER=postgresql://… CLAIMS=…)
+run: $(INSTALLED) ## Run both services and send one e-mail   (PORT= BROKER= MAILER_BROKER= LEDGER= CLAIMS=)
 	@PORT='$(PORT)' BROKER='$(BROKER)' MAILER_BROKER='$(MAILER_BROKER)' LEDGER='$(LEDGER)' CLAIMS='$(CLAIMS)' $(BIN)/python deploy/local.py
 
 gateway: $(INSTALLED) ## Run the gateway alone, with the settings in the environment

@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+GATEWAY = [str(BIN / "python"), "-m", "services.gateway"]
 START_SECONDS = 60
 STOP_SECONDS = 40
 OUTBOX = Path("var/outbox")
@@ -34,6 +35,8 @@ def main() -> int:
     base = f"http://127.0.0.1:{port}"
     # Ctrl-C reaches every process of the terminal; the services are told by us, once and in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if os.environ.get("LEDGER", "").startswith("postgresql"):
+        start([*GATEWAY, "migrate"], port, "").wait()
     services = [start(command, port, broker) for command, broker in commands()]
     try:
         wait_until_ready(base, services)
@@ -57,7 +60,7 @@ def commands() -> list[tuple[list[str], str]]:
     """The plain commands behind ``make run``, and the broker URL of each, if one was given."""
     celery = [str(BIN / "celery"), "-A", "services.mailer.worker", "--quiet", "worker", "-l", "INFO"]
     return [
-        ([str(BIN / "python"), "-m", "services.gateway"], os.environ.get("BROKER", "")),
+        (GATEWAY, os.environ.get("BROKER", "")),
         (celery, os.environ.get("MAILER_BROKER", "")),
     ]
 
