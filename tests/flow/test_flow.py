@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import time
+from collections import Counter
 
 from tests.fakes import faults
 from tests.fakes.record import Entry
@@ -155,3 +157,11 @@ def test_probes_answer(running: System) -> None:
     until(lambda: running.client.get("/readyz").json()["broker"] == "ok", 10, "the broker's link")
 
     assert [200, 200] == [running.client.get(path).status_code for path in ("/healthz", "/readyz")]
+
+
+def test_nothing_of_all_this_was_sent_twice(running: System, sendgrid: FakeSendGrid) -> None:
+    """A while later the provider has taken every message of this module once."""
+    time.sleep(3)
+    taken = Counter(entry.message_id for entry in sendgrid.record)
+
+    assert {1} == set(taken.values())
