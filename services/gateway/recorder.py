@@ -7,13 +7,13 @@ kept here, up to the prefetch limit, and the rest waits in the broker.
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
 from kombu import Connection, Consumer, Exchange, Queue
+from pydantic_core import from_json
 
 from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
@@ -27,6 +27,7 @@ _PREFETCH = 500
 _RECONNECT_SECONDS = 1.0
 _IDLE_SECONDS = 1.0
 _GATHER_SECONDS = 0.005
+_ANSWER_SECONDS = 10.0
 _QUORUM = {"x-queue-type": "quorum"}
 _QUEUE_ARGUMENTS = {
     **_QUORUM,
@@ -75,6 +76,10 @@ class Recorder:
             connect_timeout=3,
             transport_options=self._broker.transport_options,
         ) as connection:
+            connection.connect()
+            if self._broker.is_amqp:
+                # py-amqp would wait for ever for a broker that is there and does not answer.
+                connection.connection.sock.settimeout(_ANSWER_SECONDS)
             channel = connection.channel()
             queue = self._declare(channel)
             consumer = Consumer(channel, [queue], on_message=self._receive, auto_declare=False)
@@ -157,7 +162,7 @@ def ledger_event(body: bytes | str) -> LedgerEvent:
         ValueError: It is no such thing (pydantic's ValidationError is one too).
     """
     try:
-        _, arguments, _ = json.loads(body)
+        _, arguments, _ = from_json(body)  # unlike the standard library's it bounds the nesting
         event = RecordEvent.model_validate(arguments)
     except (TypeError, KeyError) as error:
         raise ValueError from error

@@ -21,7 +21,7 @@ class Channel(filesystem.Channel):
 
     def _put(self, queue: str, payload: dict[str, Any], **_: object) -> None:
         folder = Path(self.data_folder_out)
-        name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}"
+        name = f"{time.monotonic_ns():020d}_{uuid.uuid4()}"  # consumers take names in order
         half = folder / f"{name}.half"
         half.write_text(dumps(payload))
         os.replace(half, folder / f"{name}.{queue}.msg")  # noqa: PTH105 - one call, no second stat

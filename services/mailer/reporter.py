@@ -117,6 +117,9 @@ class BrokerReporter:
             transport_options=self._broker.transport_options,
         )
         connection.connect()
+        if self._broker.is_amqp:
+            # py-amqp would wait for ever for a broker that is there and does not answer.
+            connection.connection.sock.settimeout(_CONFIRM_SECONDS)
         channel = connection.channel()
         if self._broker.is_amqp:
             channel.confirm_select()

@@ -7,6 +7,8 @@ import subprocess
 import time
 from collections import Counter
 
+import pytest
+
 from tests.fakes import faults
 from tests.fakes.record import Entry
 from tests.fakes.sendgrid import FakeSendGrid
@@ -159,7 +161,8 @@ def test_probes_answer(running: System) -> None:
     assert [200, 200] == [running.client.get(path).status_code for path in ("/healthz", "/readyz")]
 
 
-def test_nothing_of_all_this_was_sent_twice(running: System, sendgrid: FakeSendGrid) -> None:
+@pytest.mark.usefixtures("running")
+def test_nothing_of_all_this_was_sent_twice(sendgrid: FakeSendGrid) -> None:
     """A while later the provider has taken every message of this module once."""
     time.sleep(3)
     taken = Counter(entry.message_id for entry in sendgrid.record)

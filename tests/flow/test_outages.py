@@ -16,20 +16,22 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 
 
-def test_a_stopped_broker_is_invisible_to_callers(
+@pytest.mark.parametrize("outage", ["stopped", "frozen"])
+def test_a_broker_that_is_away_is_invisible_to_callers(
     production: System,
     sendgrid: FakeSendGrid,
     rabbitmq: RabbitMQ,
+    outage: str,
 ) -> None:
-    """With the broker stopped every POST is answered 202, and all is delivered after its return."""
+    """Without the broker every POST is answered 202, and all is delivered after its return."""
     production.start()
-    rabbitmq.stop()
+    rabbitmq.stop() if outage == "stopped" else rabbitmq.freeze()
     try:
         answers = [production.post() for _ in range(50)]
         broker = until(lambda: production.client.get("/readyz").json()["broker"] != "ok", 20, "the loss")
         ready = production.client.get("/readyz").status_code
     finally:
-        rabbitmq.start()
+        rabbitmq.start() if outage == "stopped" else rabbitmq.thaw()
     accepted = [answer.json()["id"] for answer in answers]
     wait_until_all_are_final(production, accepted, 60)
 

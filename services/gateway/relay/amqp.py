@@ -33,6 +33,10 @@ _PERSISTENT = 2
 _FRAME_OVERHEAD = 8
 
 
+class BlockedError(Exception):
+    """The broker asked publishers to wait."""
+
+
 class AmqpPublisher:
     """One connection, one confirm-mode channel, the mandatory flag on every message."""
 
@@ -56,13 +60,14 @@ class AmqpPublisher:
             heartbeat=HEARTBEAT_SECONDS,
             connect_timeout=_CONNECT_TIMEOUT,
             transport_options={
-                "write_timeout": self._timeout,
                 "on_blocked": self._on_blocked,
                 "on_unblocked": self._on_unblocked,
             },
         )
         kombu.connect()
         self._connection = kombu.connection
+        # From here on nothing waits longer, also where py-amqp itself would wait for ever.
+        self._connection.sock.settimeout(self._timeout)
         Exchange(EXCHANGE, "topic", durable=True)(kombu.default_channel).declare()
         self._channel = self._connection.channel()
         self._channel.confirm_select()
@@ -77,15 +82,16 @@ class AmqpPublisher:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
         sent = [entry.id for entry in batch]
         self._unroutable = []
-        error = None
+        error: Exception | None = None
+        self._unconfirmed = dict(enumerate(sent, self._published + 1))
+        self._published += len(sent)
         try:
             frames = b"".join([self._frames(entry) for entry in batch])
-            for entry_id in sent:
-                self._published += 1
-                self._unconfirmed[self._published] = entry_id
             self._connection.transport.write(frames)
             self._connection.bytes_sent += len(frames)
             self._await_confirms()
+        except BlockedError as caught:
+            error = caught  # the connection is kept: a new one would not be told that it is blocked
         except Exception as caught:  # noqa: BLE001 - whatever it is, this channel cannot be trusted again
             error = caught
             self.close()
@@ -107,14 +113,16 @@ class AmqpPublisher:
 
     def depth(self, queue: str) -> int | None:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
-        channel = self._connection.channel()
+        if self._connection is None:
+            raise ConnectionError("not connected to the broker")
         try:
-            return int(channel.queue_declare(queue, passive=True).message_count)
+            with self._connection.channel() as channel:
+                return int(channel.queue_declare(queue, passive=True).message_count)
         except amqp.exceptions.NotFound:
             return None
-        finally:
-            if channel.is_open:
-                channel.close()
+        except Exception:
+            self.close()
+            raise
 
     def close(self) -> None:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
@@ -130,6 +138,8 @@ class AmqpPublisher:
     def _await_confirms(self) -> None:
         deadline = time.monotonic() + self._timeout
         while self._unconfirmed:
+            if self._blocked:
+                raise BlockedError
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 msg = "the broker did not confirm in time"

@@ -49,7 +49,11 @@ class Publisher(Protocol):
         """Serve heartbeats while nothing is published, and say how the connection is."""
 
     def depth(self, queue: str) -> int | None:
-        """Count the messages that wait in ``queue``; None when there is no such queue."""
+        """Count the messages that wait in ``queue``; None when there is no such queue.
+
+        Raises:
+            Exception: The broker does not answer.
+        """
 
     def close(self) -> None:
         """Let go of the connection, without waiting for a broker that may be gone."""

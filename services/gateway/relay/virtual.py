@@ -70,6 +70,8 @@ class VirtualPublisher:
 
     def depth(self, queue: str) -> int | None:
         """See :class:`~services.gateway.relay.publisher.Publisher`; a queue exists as soon as it is used."""
+        if self._producer is None:
+            raise ConnectionError("not connected to the broker")
         return int(self._producer.channel._size(queue))  # noqa: SLF001 - a declare would bind it too
 
     def close(self) -> None:

@@ -1,0 +1,114 @@
+"""The gateway's settings: promised defaults, refused values, and what a log may show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from services.gateway.settings import Settings, load
+
+PROMISED: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 8080,
+    "broker_url": SecretStr("filesystem://var/broker"),
+    "ledger_url": SecretStr("sqlite:///var/ledger.sqlite3"),
+    "ledger_timeout_seconds": 1.0,
+    "body_limit_bytes": 10_000_000,
+    "body_timeout_seconds": 10.0,
+    "in_flight_limit": 512,
+    "relay_capacity": 10_000,
+    "confirm_timeout_seconds": 10.0,
+    "sweep_interval_seconds": 1.0,
+    "publish_lease_seconds": 5.0,
+    "silent_after_seconds": 60.0,
+    "drain_timeout_seconds": 20.0,
+    "log_format": "auto",
+    "log_level": "INFO",
+}
+PASSWORD = "correct-horse-battery-staple"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a fresh machine."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"PILLARBOX_{name.upper()}", raising=False)
+
+
+def test_defaults_are_promised() -> None:
+    """Nobody's deployment changes because a default did."""
+    assert PROMISED == Settings().model_dump()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    """In the words that the documentation shows."""
+    assert not [name for name, field in Settings.model_fields.items() if not field.description]
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From variables named like them, with a prefix."""
+    monkeypatch.setenv("PILLARBOX_PORT", "0")
+    monkeypatch.setenv("PILLARBOX_LEDGER_URL", "postgresql://a:b@db/ledger")
+    monkeypatch.setenv("PILLARBOX_SOMEBODY_ELSES", "ignored")
+    settings = load()
+
+    assert (0, "postgresql://a:b@db/ledger") == (settings.port, settings.ledger_url.get_secret_value())
+
+
+def test_defaults_are_not_worth_a_line() -> None:
+    """A log shows what somebody has changed."""
+    assert not Settings().changed()
+
+
+def test_secrets_are_starred() -> None:
+    """Wherever settings are printed."""
+    settings = Settings(
+        port=8081,
+        broker_url=SecretStr(f"amqp://gateway:{PASSWORD}@mq/pillarbox"),
+        ledger_url=SecretStr(f"postgresql://gateway:{PASSWORD}@db/ledger"),
+    )
+    expected = {"port": 8081, "broker_url": "**********", "ledger_url": "**********"}
+
+    assert expected == settings.changed()
+    assert PASSWORD not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "-1"),
+        ("port", "65536"),
+        ("port", "http"),
+        ("ledger_timeout_seconds", "0"),
+        ("body_limit_bytes", "1023"),
+        ("body_timeout_seconds", "0"),
+        ("in_flight_limit", "0"),
+        ("relay_capacity", "0"),
+        ("confirm_timeout_seconds", "-1"),
+        ("sweep_interval_seconds", "0"),
+        ("publish_lease_seconds", "0"),
+        ("silent_after_seconds", "0"),
+        ("drain_timeout_seconds", "-0.1"),
+        ("log_format", "xml"),
+        ("log_level", "LOUD"),
+    ],
+)
+def test_an_unusable_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """At the start, by the name of its variable."""
+    monkeypatch.setenv(f"PILLARBOX_{name.upper()}", value)
+
+    with pytest.raises(SystemExit, match=f"PILLARBOX_{name.upper()}: "):
+        load()
+
+
+def test_a_refusal_shows_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password in the wrong variable must not end up in a log."""
+    monkeypatch.setenv("PILLARBOX_PORT", PASSWORD)
+    with pytest.raises(SystemExit) as told:
+        load()
+    with pytest.raises(ValidationError) as raised:
+        Settings()
+
+    assert PASSWORD not in f"{told.value} {raised.value}"
