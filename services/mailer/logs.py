@@ -9,14 +9,21 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+
+
+def _leave_out_nothing(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A field without a value says nothing; leave it out."""
+    return {name: value for name, value in line.items() if value is not None}
+
 
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _leave_out_nothing,
 )
 
 # Celery's own lines quote message bodies and exception texts, with everybody's addresses in them;

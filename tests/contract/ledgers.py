@@ -106,7 +106,10 @@ def entry(
     return Entry(message_id or new_message_id(), tenant, lane, "mailer.send_welcome_email", arguments)
 
 
-def event(message_id: UUID, word: str, attempt: int = 1, **fields: Any) -> LedgerEvent:
+def event(
+    message_id: UUID, word: str, attempt: int = 1, at: datetime | None = None, **fields: Any
+) -> LedgerEvent:
     """What the mailer reports of a message; each attempt happens a minute after the one before."""
-    at = fields.pop("at", BEGINNING + timedelta(minutes=attempt))
+    if at is None:
+        at = BEGINNING + timedelta(minutes=attempt)
     return LedgerEvent(message_id, f"{attempt}:{word}", word, "mailer", at, attempt, **fields)

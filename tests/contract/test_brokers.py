@@ -373,6 +373,28 @@ def test_a_publisher_is_blocked_under_an_alarm(rabbit: RabbitMQPlace) -> None:
     assert recovered
 
 
+def test_a_late_confirm_is_not_credited_to_another_message(rabbit: RabbitMQPlace) -> None:
+    """What was published under the alarm is confirmed after it, when somebody else waits for confirms."""
+    rabbit.declare_mailer_queues()
+    rabbit.server.delete_queue(BULK)
+    publisher = rabbit.publisher()
+    publisher.connect()
+    publisher.publish([entry()])
+    rabbit.server.ctl("set_vm_memory_high_watermark", "0")
+    try:
+        doubtful = publisher.publish([entry() for _ in range(3)])
+    finally:
+        rabbit.server.ctl("set_vm_memory_high_watermark", "0.4")
+    if publisher.keep_alive() is Link.DOWN:
+        publisher.connect()
+    published = publisher.publish([lost := entry(lane="bulk")])
+    publisher.close()
+
+    assert not doubtful.confirmed
+    assert not published.confirmed
+    assert lost.id in published.unroutable or published.error is not None
+
+
 # The mailer reports
 
 

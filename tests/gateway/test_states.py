@@ -39,7 +39,7 @@ def test_progress_begins_above_an_accepted_message() -> None:
     assert all((progress(event, attempt) or 0) > 0 for event in Event for attempt in (0, 1))
 
 
-@pytest.mark.parametrize(("before", "after"), pairwise(ORDER))
+@pytest.mark.parametrize(("before", "after"), list(pairwise(ORDER)))
 def test_each_step_is_further_than_the_one_before(before: tuple[str, int], after: tuple[str, int]) -> None:
     """Within an attempt by step, then by attempt; the end beats all attempts, and sent beats every end."""
     assert (progress(*before) or 0) < (progress(*after) or 0)
