@@ -143,6 +143,8 @@ def register(
     """Give ``app`` its tasks, and return them: ``send_email`` and ``send_welcome_email``."""
     options: dict[str, Any] = {
         "bind": True,
+        # Celery would otherwise give the task to every other app of this process, too.
+        "shared": False,
         "base": type(
             "BoundTask",
             (MailerTask,),

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
 from services.gateway.identifiers import new_message_id
@@ -465,23 +466,24 @@ async def recording(place: Place, fails: int = 0, refuses: str = "") -> AsyncIte
     recorder.start()
     try:
         if place.is_amqp:  # the queue is the gateway's to declare
-            await asyncio.to_thread(_wait_for_queue, place)
+            await asyncio.to_thread(_wait_for_consumer, place)
         yield ledger
     finally:
         await recorder.close()
 
 
-def _wait_for_queue(place: Place) -> None:
-    with place.connect() as connection:
-        channel = connection.default_channel
-        while True:
+def _wait_for_consumer(place: Place) -> None:
+    """The queue is there before it is bound to the exchange; once it is consumed it is both."""
+
+    def is_consumed() -> bool:
+        with place.connect() as connection:
             try:
-                channel.queue_declare(EVENTS, passive=True)
-            except Exception:  # noqa: BLE001 - not there yet; the error has closed the channel
-                channel = connection.channel()
-                time.sleep(0.02)
-            else:
-                return
+                declared = connection.default_channel.queue_declare(EVENTS, passive=True)
+            except NotFound:
+                return False
+            return bool(declared.consumer_count)
+
+    assert until(is_consumed)
 
 
 async def test_events_are_in_the_queue_once_reported(place: Place, reporter: BrokerReporter) -> None:
@@ -583,6 +585,24 @@ async def test_without_a_broker_an_event_is_unreported() -> None:
         reporter.mention(event(word="sending"))
         with pytest.raises(UnreportedError):
             await reporter.report(event())
+
+
+async def test_a_report_waits_for_the_brokers_word(rabbit: RabbitMQPlace) -> None:
+    """An event that is only on its way counts for nothing."""
+    async with recording(rabbit):
+        pass
+    with _reporting(rabbit) as reporter:
+        await reporter.report(event())
+        await asyncio.to_thread(rabbit.server.ctl, "set_vm_memory_high_watermark", "0")
+        try:
+            reporting = asyncio.create_task(reporter.report(event()))
+            done, _ = await asyncio.wait([reporting], timeout=1)
+        finally:
+            await asyncio.to_thread(rabbit.server.ctl, "set_vm_memory_high_watermark", "0.4")
+        await reporting
+
+    assert not done
+    assert await asyncio.to_thread(rabbit.depth, EVENTS) >= 2
 
 
 async def test_an_event_without_a_queue_is_let_go(rabbit: RabbitMQPlace) -> None:

@@ -574,6 +574,19 @@ async def test_doubled_events_in_one_batch_are_kept_once(box: Gateway) -> None:
     assert len(await box.ledger.timeline(queued.id)) == 1
 
 
+@pytest.mark.parametrize("word", ["sending", "deferred", "uncertain", "sent"])
+async def test_a_repeated_event_changes_nothing(box: Gateway, word: str) -> None:
+    """It is no sign of life either: the message is due when it was due before."""
+    (queued,) = await box.publish()
+    await box.ledger.record([event(queued.id, word)])
+    before = await box.row(queued)
+    await asyncio.sleep(0.01)
+
+    await box.ledger.record([event(queued.id, word, reason="repeated")])
+
+    assert before == await box.row(queued)
+
+
 async def test_a_message_tells_why_it_is_where_it_is(box: Gateway) -> None:
     """The reason is of the newest state; the provider's id stays once it is known."""
     (queued,) = await box.publish()

@@ -215,6 +215,8 @@ class Ledger:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except OverflowError as error:  # raised by the driver, before the database was asked
+        raise EntryRefusedError from error
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as error:
         state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
         if state[:2] in _DATA_IS_TO_BLAME:
