@@ -15,7 +15,7 @@ from aiohttp import web  # noqa: E402
 
 from services.gateway import logs  # noqa: E402
 from services.gateway.app import HEALTH, create_app  # noqa: E402
-from services.gateway.ledger.database import LedgerAddress, migrate, open_engine  # noqa: E402
+from services.gateway.ledger.database import LedgerAddress, MigrationError, migrate, open_engine  # noqa: E402
 from services.gateway.settings import Settings, load  # noqa: E402
 
 log = structlog.get_logger()
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
             return 2
     try:
         uvloop.run(job)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MigrationError) as error:
         log.error("gateway.failed", error=str(error))  # noqa: TRY400 - the sentence is enough
         return 1
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -46,17 +47,18 @@ class Parts:
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
-        if self.is_sqlite:
-            await migrate(self.engine)
-        self.relay.start()
-        self.sweeper.start()
-        self.recorder.start()
-        yield
-        await self.sweeper.close()
-        await self.writer.close()
-        await self.relay.close()
-        await self.recorder.close()
-        await self.engine.dispose()
+        async with AsyncExitStack() as closing:  # in reverse order, and each whatever became of the others
+            closing.push_async_callback(self.engine.dispose)
+            if self.is_sqlite:
+                await migrate(self.engine)
+            self.recorder.start()
+            closing.push_async_callback(self.recorder.close)
+            self.relay.start()
+            closing.push_async_callback(self.relay.close)
+            closing.push_async_callback(self.writer.close)
+            self.sweeper.start()
+            closing.push_async_callback(self.sweeper.close)
+            yield
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -71,7 +73,11 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[
             middlewares.observe,
             middlewares.answer_problems,
-            middlewares.limit_in_flight(settings.in_flight_limit),
+            middlewares.limit_in_flight(
+                settings.in_flight_limit,
+                limit_bytes=settings.in_flight_limit_bytes,
+                largest=settings.body_limit_bytes,
+            ),
         ],
     )
     body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
@@ -123,7 +129,7 @@ def _publisher(where: Broker, settings: Settings) -> Publisher:
 
 
 def _insert(address: LedgerAddress, settings: Settings, writing: asyncio.Lock | None) -> Insert:
-    lease = settings.publish_lease_seconds
+    timeout, lease = settings.ledger_timeout_seconds, settings.publish_lease_seconds
     if writing is not None:
-        return SqliteInsert(address.dsn, lease=lease, writing=writing)
-    return PostgresqlInsert(address.dsn, timeout=settings.ledger_timeout_seconds, lease=lease)
+        return SqliteInsert(address.dsn, timeout=timeout, lease=lease, writing=writing)
+    return PostgresqlInsert(address.dsn, timeout=timeout, lease=lease)

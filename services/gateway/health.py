@@ -19,7 +19,7 @@ class Health:
     ledger: Ledger
     relay: Relay
     stopping: bool = False
-    """Set on shutdown, so that readiness goes red before the socket closes."""
+    """Set on shutdown, for probes on connections that are still open."""
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The probes' routes."""

@@ -19,10 +19,20 @@ def _leave_out_nothing(_: Any, __: str, line: structlog.typing.EventDict) -> str
     return {name: value for name, value in line.items() if value is not None}
 
 
+def _name_the_exception(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Say of an exception what it is and where, not what it says."""
+    error = line.pop("exc_info", None)
+    error = error[1] if isinstance(error, tuple) else error
+    if isinstance(error, BaseException):
+        line.update(error=type(error).__name__, where=places(error))
+    return line
+
+
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _name_the_exception,
     _leave_out_nothing,
 )
 
@@ -48,6 +58,8 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         ),
     )
+    # aiohttp quotes what it could not parse: keys, addresses, whatever a stranger sends.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 

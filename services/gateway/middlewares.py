@@ -23,6 +23,7 @@ REQUEST_ID = "X-Request-Id"
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PROBES = frozenset({"/healthz", "/readyz"})
 _OVERLOAD_RETRY_AFTER_SECONDS = 1
+_HUNG_UP = 499  # what is logged when the caller went away before there was an answer
 
 
 @web.middleware
@@ -31,7 +32,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get(REQUEST_ID, "")
     request_id = given if _USABLE_ID.fullmatch(given) else uuid.uuid4().hex
     started = time.perf_counter()
-    status = 499  # what is logged when the caller hung up before there was an answer
+    status = _HUNG_UP
     try:
         response = await handler(request)
         status = response.status
@@ -67,26 +68,36 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return problems.method_not_allowed(error.allowed_methods).response()
     except web.HTTPNotFound:
         return problems.not_found().response()
-    except (ConnectionError, web.HTTPException):
+    except ConnectionError:
+        return web.Response(status=_HUNG_UP)  # nobody is there to read it
+    except web.HTTPException:
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours, answered as one
         log.error("request.crashed", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
         return problems.internal_server_error().response()
 
 
-def limit_in_flight(limit: int) -> Middleware:
-    """Refuse what exceeds ``limit`` requests under way, before a body is read."""
-    in_flight = 0
+def limit_in_flight(limit: int, *, limit_bytes: int, largest: int) -> Middleware:
+    """Refuse what exceeds ``limit`` requests or ``limit_bytes`` of bodies under way, before a body is read.
+
+    A body whose length is not announced counts as the ``largest`` that is allowed.
+    """
+    in_flight = bytes_in_flight = 0
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        nonlocal in_flight
-        if in_flight >= limit and request.path not in _PROBES:
+        nonlocal in_flight, bytes_in_flight
+        announced = largest if request.content_length is None else request.content_length
+        size = min(announced, largest) if request.can_read_body else 0
+        full = in_flight >= limit or (in_flight and bytes_in_flight + size > limit_bytes)
+        if full and request.path not in _PROBES:
             raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS)
         in_flight += 1
+        bytes_in_flight += size
         try:
             return await handler(request)
         finally:
             in_flight -= 1
+            bytes_in_flight -= size
 
     return middleware

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     in_flight_limit: Annotated[int, Field(ge=1)] = 512
     """Requests worked on at once; more are answered 503 before their body is read."""
 
+    in_flight_limit_bytes: Annotated[int, Field(ge=1)] = 128_000_000
+    """Bodies of those requests together; a burst of attachments must not take the whole memory."""
+
     relay_capacity: Annotated[int, Field(ge=1)] = 10_000
     """Committed messages held in memory for publishing; more wait in the ledger for the sweeper."""
 

@@ -74,14 +74,14 @@ class Sweeper:
         found = 0
         if lanes and (room := min(self._relay.room, _BATCH)) > 0:
             entries = await self._ledger.take_unpublished(lanes, limit=room, lease=self._lease)
-            self._relay.offer(entries)
             found = len(entries)
+            if taken := self._relay.offer(entries):
+                log.info("sweep.unpublished", messages=len(taken))
         if self._relay.settled and time.monotonic() >= self._next_silence_check:
+            self._next_silence_check = time.monotonic() + self._silent_after / 10
             for lane in lanes:
                 await self._sweep_silent(lane, depths[lane] or 0)
-        if found:
-            log.info("sweep.unpublished", messages=found)
-        return found == _BATCH
+        return found > 0 and self._relay.room > 0
 
     async def _sweep_silent(self, lane: Lane, depth: int) -> None:
         """Publish silent messages again, but no more than the broker has lost.
@@ -92,15 +92,11 @@ class Sweeper:
         believed, overdue = await self._ledger.believed_in_broker(lane)
         lost = min(believed - depth, overdue)
         if lost <= 0:
-            if overdue:
-                self._next_silence_check = time.monotonic() + self._silent_after / 2
             return
-        entries = await self._ledger.take_silent(lane, limit=min(lost, self._relay.room, _BATCH))
-        if not entries:
-            return
-        log.warning("sweep.silent", lane=lane, messages=len(entries))
-        await self._ledger.record([self._republished(entry) for entry in entries])
-        self._relay.offer(entries)
+        entries = await self._ledger.take_silent(lane, limit=max(0, min(lost, self._relay.room, _BATCH)))
+        if taken := self._relay.offer(entries):
+            log.warning("sweep.silent", lane=lane, messages=len(taken))
+            await self._ledger.record([self._republished(entry) for entry in taken])
 
     def _republished(self, entry: Entry) -> LedgerEvent:
         now = datetime.now(UTC)

@@ -95,6 +95,8 @@ class Patience:
     lease: float
     resend_limit: int = 5
     """How many attempts of one message may end in doubt before it is held, whatever it asked for."""
+    bug_pause: float = 600.0
+    """The longest that Celery waits after a bug of ours, which chooses that wait itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,9 @@ class Delivery:
     transport: Transport
     reporter: Reporter
     patience: Patience
+    copies_breed: bool = False
+    """Whether the broker hands out a waiting message again and again (Redis does): then a copy that
+    comes too early is let go, or each would breed others."""
 
     async def attempt(self, message: SendEmail) -> Outcome | Redundant:
         """Make one attempt, unless another one is under way or none is needed any more.
@@ -115,8 +120,9 @@ class Delivery:
         """
         asked = time.monotonic()
         match await self.claims.take(message.message_id):
-            case NotDue(wait) if wait > _EARLY:
-                # Redis hands out a copy again and again while its retry waits; each would breed others.
+            case NotDue(wait) if wait > _EARLY and self.copies_breed:
+                # The sweeper brings the message back, should this have been the last copy after all.
+                log.info("attempt.redundant", message_id=str(message.message_id))
                 return Redundant("The message's retry is on its way.")
             case Busy(wait):
                 return Deferred("Another attempt is under way.", max(wait, _SOON))
@@ -126,7 +132,8 @@ class Delivery:
                 pass
         if claim.crashed:
             lost = Uncertain("The mailer ended during the attempt.")
-            await self._report(message, replace(claim, attempt=claim.attempt - 1), lost, Event.UNCERTAIN)
+            # Not waited for: a broker that takes no events must not turn one lost attempt into many.
+            self._mention(message, replace(claim, attempt=claim.attempt - 1), lost, Event.UNCERTAIN)
             if self._held(message, claim.doubts):
                 return await self._conclude(message, claim, lost, asked)
         if message.expires_at is not None and message.expires_at <= datetime.now(UTC):
@@ -134,9 +141,11 @@ class Delivery:
         self.reporter.mention(self._event(message, claim, Event.SENDING))
         try:
             outcome = await self._ask_provider(message, asked)
-        except Exception:
+        except Exception as error:
             # A bug before anything left: the claim must not make it look like a lost attempt.
             await self.claims.settle(Settlement(claim.message_id, claim.token, State.DEFERRED, 0.0))
+            bug = Deferred(reason("internal_error", type(error).__name__))
+            self._mention(message, claim, bug, Event.DEFERRED, self.patience.bug_pause)
             raise
         return await self._conclude(message, claim, outcome, asked)
 
@@ -180,7 +189,14 @@ class Delivery:
             # Fenced off: a newer attempt owns the message, and its word counts.
             log.warning("attempt.overtaken", message_id=str(message.message_id), attempt=claim.attempt)
             return Deferred("Overtaken by another attempt.", self.patience.lease)
-        await self._report(message, claim, outcome, event, wait)
+        record = self._record(message, claim, outcome, event, wait)
+        try:
+            await self.reporter.report(record)
+        except UnreportedError:
+            if wait is not None:
+                raise
+            # The claim holds the truth, and the sweeper will ask for it: no need to keep the slot.
+            log.warning("event.unreported", event_name=event, message_id=str(message.message_id))
         return outcome if wait is None else Deferred(_reason(outcome) or event, wait)
 
     def _consequence(
@@ -220,7 +236,7 @@ class Delivery:
         if await self.claims.settle(
             Settlement(claim.message_id, claim.token, State.EXPIRED, reason=outcome.reason)
         ):
-            await self._report(message, claim, outcome, Event.EXPIRED)
+            await self.reporter.report(self._record(message, claim, outcome, Event.EXPIRED))
         return outcome
 
     async def _tell_again(self, message: SendEmail, settled: Settled) -> Outcome:
@@ -243,7 +259,7 @@ class Delivery:
             else Rejected(settled.reason or event)
         )
 
-    async def _report(
+    def _mention(
         self,
         message: SendEmail,
         claim: Granted,
@@ -251,6 +267,17 @@ class Delivery:
         event: Event,
         wait: float | None = None,
     ) -> None:
+        self.reporter.mention(self._record(message, claim, outcome, event, wait))
+
+    def _record(
+        self,
+        message: SendEmail,
+        claim: Granted,
+        outcome: Outcome,
+        event: Event,
+        wait: float | None = None,
+    ) -> RecordEvent:
+        """Log what became of an attempt, and return the event that tells the gateway."""
         record = self._event(message, claim, event)
         record = record.model_copy(
             update={
@@ -267,7 +294,7 @@ class Delivery:
             reason=record.reason,
             retry_after_s=wait and round(wait, 1),
         )
-        await self.reporter.report(record)
+        return record
 
     def _event(self, message: SendEmail, claim: Granted, event: Event) -> RecordEvent:
         return RecordEvent(

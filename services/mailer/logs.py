@@ -19,16 +19,41 @@ def _leave_out_nothing(_: Any, __: str, line: structlog.typing.EventDict) -> str
     return {name: value for name, value in line.items() if value is not None}
 
 
+def _name_the_exception(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Say of an exception what it is and where, not what it says."""
+    error = line.pop("exc_info", None)
+    error = error[1] if isinstance(error, tuple) else error
+    if isinstance(error, BaseException):
+        line.update(error=type(error).__name__, where=places(error))
+    return line
+
+
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _name_the_exception,
     _leave_out_nothing,
 )
 
 # Celery's own lines quote message bodies and exception texts, with everybody's addresses in them;
 # ``tasks.py`` says the same without.
-_QUIET = ("celery.worker.consumer.consumer", "celery.app.trace", "celery.worker.strategy")
+_QUIET = ("celery.app.trace", "celery.worker.strategy")
+_CONSUMER = "celery.worker.consumer.consumer"
+
+
+class _BrokerNews(logging.Filter):
+    """Of what Celery's consumer says, only whether the broker is there, in our own words."""
+
+    _NEWS = (("Cannot connect", "broker.unreachable"), ("Connection to broker lost", "broker.lost"))
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record, or drop it."""
+        for words, event in self._NEWS:
+            if words in str(record.msg):
+                record.msg, record.args, record.exc_info = event, (), None
+                return True
+        return False
 
 
 def configure(log_format: Literal["auto", "columns", "json"], level: str) -> None:
@@ -54,6 +79,7 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
         ),
     )
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, number), force=True)
+    logging.getLogger(_CONSUMER).addFilter(_BrokerNews())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

@@ -43,6 +43,7 @@ class BrokerReporter:
         self._producer: Any = None
         self._unconfirmed: set[int] = set()
         self._published = 0
+        self._blocked = False
         self._used = 0.0
         self._mentions: set[asyncio.Task[None]] = set()
 
@@ -77,6 +78,8 @@ class BrokerReporter:
                 for event in events:
                     self._publish_one(event)
                 self._await_confirms()
+            except UnreportedError:
+                raise  # the connection is kept: a new one would not be told that it is blocked
             except Exception as error:
                 self._disconnect()
                 if tries == _TRIES - 1:
@@ -103,18 +106,22 @@ class BrokerReporter:
             self._unconfirmed.clear()
         deadline = time.monotonic() + _CONFIRM_SECONDS
         while self._unconfirmed:
+            if self._blocked:
+                raise UnreportedError
             assert self._connection is not None  # noqa: S101 - _connect() has just made it
             self._connection.drain_events(timeout=max(0.001, deadline - time.monotonic()))
 
     def _connect(self) -> None:
         if self._alive():
+            if self._blocked:
+                raise UnreportedError
             return
         self._disconnect()
         connection = Connection(
             self._broker.url,
             heartbeat=0,  # nobody would serve it between two events
             connect_timeout=3,
-            transport_options=self._broker.transport_options,
+            transport_options={**self._broker.transport_options, **self._on_alarm()},
         )
         connection.connect()
         if self._broker.is_amqp:
@@ -127,26 +134,39 @@ class BrokerReporter:
             channel.events["basic_nack"].add(_on_nack)
             channel.events["basic_return"].add(_on_return)
         self._producer = Producer(channel, auto_declare=False)
-        self._unconfirmed, self._published = set(), 0
+        self._unconfirmed, self._published, self._blocked = set(), 0, False
         self._connection = connection
 
     def _alive(self) -> bool:
         if self._connection is None:
             return False
-        if not self._broker.is_amqp or time.monotonic() - self._used < _IDLE_SECONDS:
+        idle = time.monotonic() - self._used > _IDLE_SECONDS
+        if not self._broker.is_amqp or not (idle or self._blocked):
             return True
         try:
-            self._connection.drain_events(timeout=0.001)
+            while True:
+                self._connection.drain_events(timeout=0.001)
         except TimeoutError:
             return True
         except Exception:  # noqa: BLE001 - any error here means that the link is gone
             return False
-        return True
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.collect()
         self._connection = None
+
+    def _on_alarm(self) -> dict[str, Any]:
+        """How RabbitMQ's memory and disk alarms are noticed: it then reads nothing that is published."""
+        if not self._broker.is_amqp:
+            return {}
+        return {"on_blocked": self._block, "on_unblocked": self._unblock}
+
+    def _block(self, _reason: str) -> None:
+        self._blocked = True
+
+    def _unblock(self) -> None:
+        self._blocked = False
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
         if multiple:

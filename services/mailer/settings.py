@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     """Total time one attempt may take, from connecting to the last byte of the answer."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 45.0
-    """How long a claim keeps other mailers away; must outlast the deadline of an attempt."""
+    """How long a claim keeps other mailers away: twice the deadline or more, for a slow beginning."""
 
     backoff_base_seconds: Annotated[float, Field(gt=0)] = 5.0
     """Upper bound of the first wait; it doubles with each attempt."""
@@ -87,8 +87,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.lease_seconds <= self.attempt_deadline_seconds:
-            msg = "lease_seconds must be longer than attempt_deadline_seconds"
+        if self.lease_seconds < 2 * self.attempt_deadline_seconds:
+            msg = "lease_seconds must be at least twice attempt_deadline_seconds"
             raise ValueError(msg)
         if self.provider != "outbox" and getattr(self, f"{self.provider}_api_key") is None:
             msg = f"provider={self.provider} needs {self.provider}_api_key"

@@ -38,13 +38,23 @@ class HttpTransport:
         """See :class:`~services.mailer.delivery.Transport`."""
         if request.url.startswith("file:"):
             return await asyncio.to_thread(_write_file, request)
+        client = self._connected()
+        try:
+            ready = client.build_request(
+                request.method,
+                request.url,
+                headers={"Accept-Encoding": "identity", **request.headers},
+                content=request.body,
+            )
+        except (httpx.InvalidURL, TypeError, ValueError) as error:  # a key with a character no header takes
+            raise NotSentError(f"unusable request: {type(error).__name__}") from error
         try:
             async with asyncio.timeout(self.deadline):
-                return await self._exchange(request)
+                return await _exchange(client, ready)
         except TimeoutError:
             msg = "deadline exceeded"
             raise NoAnswerError(msg) from None
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        except httpx.UnsupportedProtocol as error:
             raise NotSentError(type(error).__name__) from error
         except httpx.HTTPError as error:
             # Judged by the cause: a server that hung up after the request is also a "ConnectTimeout" here.
@@ -55,31 +65,31 @@ class HttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswerError(type(error).__name__) from error
 
-    async def _exchange(self, request: Request) -> Response:
-        stream = self._connected().stream(
-            request.method,
-            request.url,
-            headers={"Accept-Encoding": "identity", **request.headers},
-            content=request.body,
-        )
-        async with stream as response:
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > _MOST_ANSWER_BYTES:  # no provider says so much; what is cut is unreadable
-                    break
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status_code, bytes(body[:_MOST_ANSWER_BYTES]), headers)
-
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
             limits = httpx.Limits(max_connections=self.connections, keepalive_expiry=_KEEPALIVE_SECONDS)
+            connect = min(_CONNECT_SECONDS, self.deadline / 2)
             self._client = httpx.AsyncClient(
                 transport=AiohttpTransport(limits=limits),
-                timeout=httpx.Timeout(self.deadline, connect=min(_CONNECT_SECONDS, self.deadline / 2)),
+                # The transport bounds the look-up of the host's name by what httpx calls "pool".
+                timeout=httpx.Timeout(self.deadline, connect=connect, pool=connect),
                 follow_redirects=False,
             )
         return self._client
+
+
+async def _exchange(client: httpx.AsyncClient, request: httpx.Request) -> Response:
+    response = await client.send(request, stream=True)
+    try:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > _MOST_ANSWER_BYTES:  # no provider says so much; what is cut is unreadable
+                break
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Response(response.status_code, bytes(body[:_MOST_ANSWER_BYTES]), headers)
+    finally:
+        await response.aclose()
 
 
 def _write_file(request: Request) -> Response:

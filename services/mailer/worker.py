@@ -107,7 +107,9 @@ def create_worker(settings: Settings) -> Celery:
             settings.unauthorised_pause_seconds,
             settings.lease_seconds,
             settings.resend_limit,
+            settings.bug_backoff_cap_seconds,
         ),
+        copies_breed=not where.is_amqp,
     )
     tasks.register(
         app,

@@ -87,7 +87,7 @@ async def gateway(
     insert: Insert = (
         PostgresqlInsert(address.dsn, timeout=TIMEOUT, lease=lease)
         if writing is None
-        else SqliteInsert(address.dsn, lease=lease, writing=writing)
+        else SqliteInsert(address.dsn, timeout=TIMEOUT, lease=lease, writing=writing)
     )
     counting = CountingInsert(insert)
     writer = Writer(counting, on_committed=on_committed)

@@ -18,6 +18,7 @@ PROMISED: dict[str, Any] = {
     "body_limit_bytes": 10_000_000,
     "body_timeout_seconds": 10.0,
     "in_flight_limit": 512,
+    "in_flight_limit_bytes": 128_000_000,
     "relay_capacity": 10_000,
     "confirm_timeout_seconds": 10.0,
     "sweep_interval_seconds": 1.0,

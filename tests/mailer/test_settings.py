@@ -121,8 +121,8 @@ def test_an_unusable_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str
 @pytest.mark.parametrize(
     ("settings", "because"),
     [
-        ({"LEASE_SECONDS": "20"}, "lease_seconds must be longer than attempt_deadline_seconds"),
-        ({"ATTEMPT_DEADLINE_SECONDS": "60"}, "lease_seconds must be longer than attempt_deadline_seconds"),
+        ({"LEASE_SECONDS": "20"}, "lease_seconds must be at least twice attempt_deadline_seconds"),
+        ({"ATTEMPT_DEADLINE_SECONDS": "60"}, "lease_seconds must be at least twice attempt_deadline_seconds"),
         ({"PROVIDER": "sendgrid"}, "provider=sendgrid needs sendgrid_api_key"),
         ({"PROVIDER": "mandrill", "SENDGRID_API_KEY": "x"}, "provider=mandrill needs mandrill_api_key"),
     ],

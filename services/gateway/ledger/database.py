@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -20,6 +21,10 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}",
 )
+
+
+class MigrationError(Exception):
+    """The ledger could not be brought up to date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,18 @@ def open_engine(address: LedgerAddress, timeout: float) -> AsyncEngine:
         engine = create_async_engine(address.url)
         sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
         return engine
+
+    async def connect() -> asyncpg.Connection:
+        # asyncpg reads the URL itself: SQLAlchemy would not understand sslmode and its like.
+        return await asyncpg.connect(address.dsn, timeout=timeout, command_timeout=timeout * 5)
+
     return create_async_engine(
-        address.url,
+        "postgresql+asyncpg://",
+        async_creator=connect,
         pool_size=5,
         max_overflow=0,
         pool_timeout=timeout,
         pool_pre_ping=True,
-        connect_args={"timeout": timeout, "command_timeout": timeout * 5},
     )
 
 
@@ -74,16 +84,27 @@ def _set_pragmas(connection: Any, _: object) -> None:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema to the newest revision; harmless when it is there already."""
+    """Bring the schema to the newest revision, in one transaction; harmless when it is there already.
+
+    Raises:
+        MigrationError: The database refuses.
+        OSError: There is no database.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
 
     def upgrade(connection: sa.Connection) -> None:
         config.attributes["connection"] = connection
+        # Two gateways may migrate at once: the second waits, and finds nothing to do.
         if connection.dialect.name == "postgresql":
-            # Two gateways may be told to migrate at once; the second waits and finds nothing to do.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7233169141)"))
+        else:
+            # Python's driver would commit every CREATE TABLE by itself, also half of a migration.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         command.upgrade(config, "head")
 
-    async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(upgrade)
+    except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error

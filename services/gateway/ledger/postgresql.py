@@ -17,6 +17,10 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
 """
 
 
+_MAY_HAVE_COMMITTED = ("08", "40", "57", "58", "XX")
+"""SQLSTATE classes in which the server ends a statement itself, at whatever point it has come to."""
+
+
 class PostgresqlInsert:
     """Holds one connection of its own, so that slow queries never stand in front of a 202."""
 
@@ -45,17 +49,21 @@ class PostgresqlInsert:
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             raise EntryRefusedError from error
         except asyncpg.PostgresError as error:
-            # The server itself said no (shutting down, read only, disk full, no table): not stored.
             self._discard()
-            raise LedgerUnavailableError(unknown=False) from error
+            doubtful = begun and (error.sqlstate or "")[:2] in _MAY_HAVE_COMMITTED
+            raise LedgerUnavailableError(unknown=doubtful) from error
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             self._discard()
             raise LedgerUnavailableError(unknown=begun) from error
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._connection is not None:
+        if self._connection is None:
+            return
+        try:
             await self._connection.close(timeout=self._timeout)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._discard()
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

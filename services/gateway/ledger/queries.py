@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,6 +38,11 @@ class LedgerEvent:
 
 
 _MOST_DOUBLINGS = 6
+_SWEEP_BYTES = 16_000_000
+_UNAVAILABLE = (
+    *(sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError),  # raised bare where a connection is made
+)
 _DATA_IS_TO_BLAME = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
 
 _ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
@@ -110,9 +116,11 @@ class Ledger:
     async def mark_queued(self, ids: Iterable[UUID]) -> None:
         """Note that the broker confirmed these; from now on the mailer is expected to speak."""
         untouched = messages.c.progress == 0
+        # Locked in the order that record() locks in, or the two would deadlock.
+        noted = sa.select(messages.c.id).where(messages.c.id.in_(list(ids)))
         statement = (
             sa.update(messages)
-            .where(messages.c.id.in_(list(ids)))
+            .where(messages.c.id.in_(noted.order_by(messages.c.id).with_for_update()))
             .values(
                 publications=messages.c.publications + 1,
                 queued_at=sa.func.coalesce(messages.c.queued_at, moment_in(0)),
@@ -152,6 +160,7 @@ class Ledger:
 
     async def record(self, batch: Sequence[LedgerEvent]) -> None:
         """Append events and move their messages on; doubled events change nothing."""
+        batch = sorted(batch, key=lambda event: event.message_id)  # two recorders must not deadlock
         rows = [{name: getattr(event, name) for name in LedgerEvent.__slots__} for event in batch]
         moves = [move for event in batch if (move := self._move(event)) is not None]
         async with self._writing_transaction() as connection:
@@ -178,24 +187,26 @@ class Ledger:
 
     async def _take(self, due: sa.Select[tuple[UUID]], *, limit: int, lease: float) -> list[Entry]:
         due = (
-            due.where(messages.c.due_at <= moment_in(0))
+            due.add_columns(sa.func.length(messages.c.arguments))
+            .where(messages.c.due_at <= moment_in(0))
             .order_by(messages.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         # Each further publish of the same message waits twice as long, up to 64 times.
         doublings = sa.case(
-            (messages.c.publications < _MOST_DOUBLINGS, messages.c.publications), else_=_MOST_DOUBLINGS
+            (messages.c.publications < _MOST_DOUBLINGS, messages.c.publications),
+            else_=_MOST_DOUBLINGS,
         )
         patience = sa.literal(1, sa.Integer).bitwise_lshift(doublings)
         statement = (
             sa.update(messages)
-            .where(messages.c.id.in_(due))
             .values(due_at=moment_in(lease * sa.cast(patience, sa.Float)))
             .returning(*_ENTRY)
         )
         async with self._writing_transaction() as connection:
-            rows = (await connection.execute(statement)).all()
+            ids = _within_budget((await connection.execute(due)).all())
+            rows = (await connection.execute(statement.where(messages.c.id.in_(ids)))).all() if ids else []
         return [Entry(*row) for row in rows]
 
     @asynccontextmanager
@@ -208,7 +219,22 @@ class Ledger:
     async def _writing_transaction(self) -> AsyncIterator[AsyncConnection]:
         with _translated():
             async with self._writing, self._engine.begin() as connection:
+                if self._engine.dialect.name == "sqlite":
+                    # Python's driver begins only at the first change, too late for what was read before.
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
+
+
+def _within_budget(sizes: Iterable[Any]) -> list[UUID]:
+    """The first messages that together fit the memory of one sweep; at least one."""
+    ids: list[UUID] = []
+    total = 0
+    for message_id, size in sizes:
+        total += size
+        if ids and total > _SWEEP_BYTES:
+            break
+        ids.append(message_id)
+    return ids
 
 
 @contextmanager
@@ -217,7 +243,7 @@ def _translated() -> Iterator[None]:
         yield
     except OverflowError as error:  # raised by the driver, before the database was asked
         raise EntryRefusedError from error
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as error:
+    except _UNAVAILABLE as error:
         state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
         if state[:2] in _DATA_IS_TO_BLAME:
             raise EntryRefusedError from error

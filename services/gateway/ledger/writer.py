@@ -70,7 +70,7 @@ class Writer:
         self,
         insert: Insert,
         *,
-        on_committed: Callable[[Sequence[Entry]], None],
+        on_committed: Callable[[Sequence[Entry]], object],
         batch_limit: int = 500,
     ) -> None:
         self._insert = insert
@@ -103,7 +103,7 @@ class Writer:
             while self._waiting:
                 size = min(len(self._waiting), self._batch_limit)
                 batch = [self._waiting.popleft() for _ in range(size)]
-                # A caller that hung up meanwhile got no answer; its message need not exist.
+                # A caller that was given up on meanwhile got no answer; its message need not exist.
                 batch = [(entry, future) for entry, future in batch if not future.done()]
                 if batch:
                     await self._commit(batch)

@@ -50,6 +50,7 @@ class AmqpPublisher:
         self._published = 0
         self._unconfirmed: dict[int, UUID] = {}
         self._unroutable: list[UUID] = []
+        self._refused: set[UUID] = set()
         self._blocked = False
 
     def connect(self) -> None:
@@ -82,6 +83,7 @@ class AmqpPublisher:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
         sent = [entry.id for entry in batch]
         self._unroutable = []
+        self._refused = set()
         error: Exception | None = None
         self._unconfirmed = dict(enumerate(sent, self._published + 1))
         self._published += len(sent)
@@ -95,7 +97,7 @@ class AmqpPublisher:
         except Exception as caught:  # noqa: BLE001 - whatever it is, this channel cannot be trusted again
             error = caught
             self.close()
-        doubtful = {*self._unconfirmed.values(), *self._unroutable}
+        doubtful = {*self._unconfirmed.values(), *self._unroutable, *self._refused}
         self._unconfirmed = {}
         return Published([i for i in sent if i not in doubtful], self._unroutable, error)
 
@@ -183,8 +185,9 @@ class AmqpPublisher:
             del self._unconfirmed[tag]
 
     def _on_nack(self, delivery_tag: int, multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
-        msg = f"the broker refused message {delivery_tag}{' and all before' if multiple else ''}"
-        raise ConnectionError(msg)
+        """A full queue refuses its own messages; those of the other lane must not suffer for it."""
+        tags = [tag for tag in self._unconfirmed if tag <= delivery_tag] if multiple else [delivery_tag]
+        self._refused.update(self._unconfirmed.pop(tag) for tag in tags if tag in self._unconfirmed)
 
     def _on_return(self, _error: Exception, _exchange: str, _key: str, message: Any) -> None:
         self._unroutable.append(UUID(message.properties["correlation_id"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _BATCH_ENTRIES = 256
 _BATCH_BYTES = 1_000_000
+_MOST_BYTES = 64_000_000
+"""Memory set aside for messages on their way to the broker; the ledger holds them all anyway."""
 _KEEP_ALIVE_SECONDS = 1.0
 _SETTLING_SECONDS = 5.0
 
@@ -39,6 +41,8 @@ class Relay:
         self._ledger = ledger
         self._capacity = capacity
         self._waiting: deque[Entry] = deque()
+        self._held: dict[UUID, int] = {}
+        self._held_bytes = 0
         self._confirmed: list[UUID] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
         self._publishing: asyncio.Task[None] | None = None
@@ -54,8 +58,10 @@ class Relay:
 
     @property
     def room(self) -> int:
-        """How many more entries fit."""
-        return self._capacity - len(self._waiting) if self.connected else 0
+        """How many more entries fit; 0 while the broker is away, or the memory set aside is used up."""
+        if not self.connected or self._held_bytes > _MOST_BYTES:
+            return 0
+        return self._capacity - len(self._held)
 
     @property
     def settled(self) -> bool:
@@ -65,13 +71,23 @@ class Relay:
         """
         return self.connected and time.monotonic() - self._connected_at > _SETTLING_SECONDS
 
-    def offer(self, entries: Sequence[Entry]) -> None:
-        """Take committed entries over, or leave them to the sweeper; never waits."""
-        if len(entries) > self.room:
-            return
-        self._waiting.extend(entries)
-        if self._publishing is None:
+    def offer(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Take over what fits and is not held already, and return that; never waits.
+
+        The rest is left to the sweeper.
+        """
+        taken = []
+        for entry in entries:
+            if self.room <= 0:
+                break
+            if entry.id not in self._held:
+                self._held[entry.id] = len(entry.arguments)
+                self._held_bytes += len(entry.arguments)
+                taken.append(entry)
+        self._waiting.extend(taken)
+        if self._waiting and self._publishing is None:
             self._publishing = asyncio.create_task(self._publish_waiting())
+        return taken
 
     async def depth(self, queue: str) -> int | None:
         """Ask the broker how many messages wait in ``queue``; None when it does not exist."""
@@ -81,9 +97,8 @@ class Relay:
         """Publish and note what is held already, then let go of the broker."""
         if self._keeping is not None:
             self._keeping.cancel()
-        for task in (self._publishing, self._marking):
-            if task is not None:
-                await task
+        while task := self._publishing or self._marking:
+            await task
         await self._in_thread(self._publisher.close)
         self._thread.shutdown()
 
@@ -95,6 +110,7 @@ class Relay:
             while self._waiting:
                 batch = self._next_batch()
                 published = await self._in_thread(self._publisher.publish, batch)
+                self._release(batch)
                 self._note(published)
                 if published.unroutable:
                     await self._record_unroutable(published.unroutable)
@@ -110,6 +126,10 @@ class Relay:
             batch.append(entry)
         return batch
 
+    def _release(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._held_bytes -= self._held.pop(entry.id)
+
     def _note(self, published: Published) -> None:
         if published.confirmed:
             self._confirmed += published.confirmed
@@ -118,6 +138,7 @@ class Relay:
         if published.error is not None:
             self.connected = False
             log.warning("broker.lost", error=type(published.error).__name__)
+            self._release(self._waiting)
             self._waiting.clear()
 
     async def _mark_confirmed(self) -> None:
@@ -143,13 +164,15 @@ class Relay:
             log.warning("ledger.unavailable", during="record")
 
     async def _keep_connected(self) -> None:
+        last: Link | None = None
         while True:
             link = await self._in_thread(self._publisher.keep_alive)
             if link is Link.DOWN:
                 link = await self._reconnect()
-            if link is Link.BLOCKED and self.connected:
+            if link is Link.BLOCKED and last is not link:
                 log.warning("broker.blocked")
             self.connected = link is Link.UP
+            last = link
             await asyncio.sleep(_KEEP_ALIVE_SECONDS)
 
     async def _reconnect(self) -> Link:

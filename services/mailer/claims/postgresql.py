@@ -132,9 +132,10 @@ class PostgresqlClaims:
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            connection = await asyncpg.connect(self._dsn)
-            await connection.execute(_SCHEMA)
-            self._connection = connection
+            self._connection = await asyncpg.connect(self._dsn)
+            # Only the first mailer ever needs the right to create the table.
+            if await self._connection.fetchval("SELECT to_regclass('claims')") is None:
+                await self._connection.execute(_SCHEMA)
         return self._connection
 
 
