@@ -300,7 +300,7 @@ def test_only_what_has_a_queue_is_confirmed(rabbit: RabbitMQPlace) -> None:
 
 
 def test_a_refused_message_is_not_confirmed(rabbit: RabbitMQPlace) -> None:
-    """A full queue says no (basic.nack); what it holds and what was confirmed agree."""
+    """A full queue says no (basic.nack); what it holds was confirmed, and the connection stays."""
     with rabbit.connect() as connection:
         # A classic queue, because a quorum queue counts so late that it may hold a few more.
         full = {"x-max-length": 3, "x-overflow": "reject-publish"}
@@ -315,8 +315,9 @@ def test_a_refused_message_is_not_confirmed(rabbit: RabbitMQPlace) -> None:
     confirmed = [i for published in (*publishings, refused) for i in published.confirmed]
     queued = {task.id for task in rabbit.tasks(TRANSACTIONAL, rabbit.depth(TRANSACTIONAL))}
 
-    assert refused.error is not None
-    assert set(map(str, confirmed)) <= queued
+    assert refused.error is None
+    assert len(confirmed) < 53
+    assert queued == set(map(str, confirmed))
 
 
 def test_publishing_ends_in_time_under_an_alarm(rabbit: RabbitMQPlace) -> None:
@@ -588,20 +589,22 @@ async def test_without_a_broker_an_event_is_unreported() -> None:
 
 
 async def test_a_report_waits_for_the_brokers_word(rabbit: RabbitMQPlace) -> None:
-    """An event that is only on its way counts for nothing."""
+    """An event that is only on its way counts for nothing, and a broker that takes none costs no time."""
     async with recording(rabbit):
         pass
     with _reporting(rabbit) as reporter:
         await reporter.report(event())
         await asyncio.to_thread(rabbit.server.ctl, "set_vm_memory_high_watermark", "0")
         try:
-            reporting = asyncio.create_task(reporter.report(event()))
-            done, _ = await asyncio.wait([reporting], timeout=1)
+            async with asyncio.timeout(2):
+                for _ in range(3):
+                    with pytest.raises(UnreportedError):
+                        await reporter.report(event())
         finally:
             await asyncio.to_thread(rabbit.server.ctl, "set_vm_memory_high_watermark", "0.4")
-        await reporting
+        await asyncio.sleep(1)
+        await reporter.report(event())
 
-    assert not done
     assert await asyncio.to_thread(rabbit.depth, EVENTS) >= 2
 
 

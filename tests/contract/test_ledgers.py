@@ -21,7 +21,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from services.gateway.identifiers import new_message_id
-from services.gateway.ledger.database import migrate
+from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.queries import LedgerEvent
 from services.gateway.ledger.schema import metadata, moment_in
 from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError, Writer
@@ -643,6 +643,44 @@ async def test_a_strange_event_does_not_look_like_an_outage(box: Gateway, strang
     expected = ["sent"]
 
     assert expected == [row.event for row in await box.ledger.timeline(even.message_id)]
+
+
+async def test_an_interrupted_migration_leaves_nothing_behind(database_url: str) -> None:
+    """Half a schema would be in the way of every later start."""
+    engine = open_engine(LedgerAddress.parse(database_url), 5)
+
+    def interrupt(*arguments: Any) -> None:
+        if "INDEX ix_messages_due_at" in arguments[2]:
+            raise OSError("the power is gone")
+
+    sa.event.listen(engine.sync_engine, "before_cursor_execute", interrupt)
+    with pytest.raises(OSError, match="power"):
+        await migrate(engine)
+    sa.event.remove(engine.sync_engine, "before_cursor_execute", interrupt)
+    await migrate(engine)
+    async with engine.connect() as connection:
+        tables = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+    await engine.dispose()
+
+    assert {"messages", "events"} <= set(tables)
+
+
+async def test_recorders_and_relays_do_not_lock_each_other_out(box: Gateway) -> None:
+    """They touch the same messages at the same time, in whatever order these came."""
+    entries = await box.accept(20)
+    ids = [one.id for one in entries]
+    for attempt in range(1, 21):
+        batch = [event(i, "deferred", attempt) for i in ids]
+        await asyncio.gather(
+            box.ledger.record(batch),
+            box.ledger.record(batch[::-1]),
+            box.ledger.mark_queued(ids[::-1]),
+            box.ledger.mark_queued(ids),
+        )
+
+    assert {("deferred", 20)} == {
+        (row.status, row.attempts) for row in [await box.row(one) for one in entries]
+    }
 
 
 # Availability

@@ -151,6 +151,42 @@ def test_publishers_held_up_by_an_alarm_do_not_hold_up_callers(
     assert seconds < 2
 
 
+def test_an_alarm_does_not_stop_the_mailer(
+    production: System,
+    sendgrid: FakeSendGrid,
+    rabbitmq: RabbitMQ,
+) -> None:
+    """While RabbitMQ blocks publishers, what waits in it is delivered: that is what relieves it."""
+    production.start()
+    production.wait_for(production.accept(), "sent")
+    production.mailers[0].stop()
+    accepted = [production.accept() for _ in range(20)]
+    until(lambda: rabbitmq.queue_depth("mailer.transactional") == 20, 10, "the backlog")
+    rabbitmq.ctl("set_vm_memory_high_watermark", "0")
+    try:
+        production.mailers[0].start()
+        until(lambda: all(taken(sendgrid, i) for i in accepted), 30, "the provider to take all")
+        until(lambda: rabbitmq.queue_depth("mailer.transactional") == 0, 10, "the queue to be empty")
+    finally:
+        rabbitmq.ctl("set_vm_memory_high_watermark", "0.4")
+    wait_until_all_are_final(production, accepted, 60)
+
+    assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
+
+
+def test_a_mailer_without_its_broker_says_so(production: System, rabbitmq: RabbitMQ) -> None:
+    """One cannot reach what is not there; an operator must be able to read that, without the password."""
+    rabbitmq.stop()
+    try:
+        mailer = production.add_mailer()
+        until(lambda: "broker.unreachable" in mailer.log(), 30, "a word of it")
+    finally:
+        rabbitmq.start()
+    password = production.mailer_broker.split(":")[2].split("@")[0]
+
+    assert password not in mailer.log()
+
+
 def taken(fake: FakeSendGrid, message_id: str) -> int:
     """How often the provider took the message."""
     return sum(entry.message_id == message_id for entry in fake.record)

@@ -192,6 +192,15 @@ def test_a_caller_that_hangs_up_harms_nobody(gateway: System) -> None:
     assert before + 1 == stored(gateway)
 
 
+def test_what_cannot_be_parsed_is_not_logged(gateway: System) -> None:
+    """A request that is no HTTP is refused without its contents in any log line."""
+    header = b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary-key\x01\r\n\r\n"
+    line = b"GET /emails?to=canary@example.com foo HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    assert [b" 400 ", b" 400 "] == [raw(gateway, request)[8:13] for request in (header, line)]
+    assert "canary" not in gateway.gateway.log()
+
+
 def test_errors_of_the_router_have_the_same_shape(gateway: System) -> None:
     """404 and 405 are answered in the documented error body."""
     missing, wrong = gateway.client.get("/nowhere"), gateway.client.delete("/emails")

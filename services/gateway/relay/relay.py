@@ -94,9 +94,11 @@ class Relay:
         return await self._in_thread(self._publisher.depth, queue)
 
     async def close(self) -> None:
-        """Publish and note what is held already, then let go of the broker."""
-        if self._keeping is not None:
-            self._keeping.cancel()
+        """Publish and note what is held already, then let go of the broker; once is enough."""
+        if self._keeping is None:
+            return
+        self._keeping.cancel()
+        self._keeping = None
         while task := self._publishing or self._marking:
             await task
         await self._in_thread(self._publisher.close)
