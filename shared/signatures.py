@@ -21,6 +21,7 @@ https://docs.celeryq.dev/en/stable/internals/protocol.html
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from enum import StrEnum
 from typing import ClassVar, Literal, Self
 from uuid import UUID
@@ -107,9 +108,9 @@ class Signature(_Part):
     """The stable Celery task name."""
 
     @property
+    @abstractmethod
     def queue(self) -> str:
         """The queue, and routing key, that this signature is published to."""
-        raise NotImplementedError
 
     def arguments(self) -> bytes:
         """The task's keyword arguments as JSON, as they stand in the message body."""

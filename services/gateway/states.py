@@ -11,7 +11,6 @@ from typing import Final
 
 from shared.signatures import Event
 
-ACCEPTED: Final = "accepted"
 QUEUED: Final = "queued"
 
 _ATTEMPT: Final = 1_000_000

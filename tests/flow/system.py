@@ -189,6 +189,16 @@ class System:
 
         return until(look, seconds, f"status {status}")
 
+    def wait_until_final(self, ids: list[str], seconds: float) -> None:
+        """Wait until every message has come to an end."""
+        waiting = set(ids)
+
+        def look() -> bool:
+            waiting.difference_update([i for i in waiting if self.email(i)["status"] in FINAL])
+            return not waiting
+
+        until(look, seconds, "all messages to end")
+
     def stop(self) -> None:
         """End everything."""
         for service in (*self.mailers, self.gateway):

@@ -20,7 +20,7 @@ from tests.fakes import faults
 from tests.fakes.record import Entry
 from tests.fakes.sendgrid import FakeSendGrid
 from tests.flow.conftest import build, through
-from tests.flow.system import EMAIL, FINAL, System, until
+from tests.flow.system import EMAIL, System, until
 from tests.servers.rabbitmq import RabbitMQ
 
 
@@ -41,7 +41,7 @@ def test_two_hundred_messages_survive_a_bad_minute(
         time.sleep(1.5)
         _kill_mailer(production) if disaster == "kill" else rabbitmq.restart()
     posting.join()
-    _wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
     sendgrid.latency = 0.0
     taken = Counter(entry.message_id for entry in sendgrid.record)
     in_doubt = Counter(entry.message_id for entry in sendgrid.record if not entry.answered)
@@ -95,7 +95,7 @@ def test_a_gateway_killed_after_its_answers_owes_nothing(production: System, sen
     production.gateway.kill()
     production.gateway.start()
     production.wait_until_ready()
-    _wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
 
     assert {1} == {len(_taken(sendgrid, message_id)) for message_id in accepted}
 
@@ -125,7 +125,7 @@ def test_a_gateway_told_to_stop_answers_what_it_took(production: System) -> None
     posting.join()
     production.gateway.start()
     production.wait_until_ready()
-    _wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
 
     assert 0 == status
     assert accepted
@@ -251,13 +251,3 @@ def _post_until_closed(system: System) -> Iterator[str]:
             return
         assert 202 == response.status_code
         yield response.json()["id"]
-
-
-def _wait_until_all_are_final(system: System, ids: list[str], seconds: float) -> None:
-    waiting = set(ids)
-
-    def look() -> bool:
-        waiting.difference_update([i for i in waiting if system.email(i)["status"] in FINAL])
-        return not waiting
-
-    until(look, seconds, "all messages to end")

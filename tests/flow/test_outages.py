@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.fakes.sendgrid import FakeSendGrid
-from tests.flow.system import FINAL, System, until
+from tests.flow.system import System, until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -33,7 +33,7 @@ def test_a_broker_that_is_away_is_invisible_to_callers(
     finally:
         rabbitmq.start() if outage == "stopped" else rabbitmq.thaw()
     accepted = [answer.json()["id"] for answer in answers]
-    wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
 
     assert {202} == {answer.status_code for answer in answers}
     assert (True, 200) == (broker, ready)
@@ -104,7 +104,7 @@ def test_a_backlog_that_merely_waits_is_not_published_twice(
     time.sleep(6)
     depth = rabbitmq.queue_depth("mailer.transactional")
     production.mailers[0].start()
-    wait_until_all_are_final(production, accepted, 30)
+    production.wait_until_final(accepted, 30)
 
     assert 30 == depth
     assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
@@ -125,7 +125,7 @@ def test_what_the_broker_lost_is_published_again(
     until(lambda: rabbitmq.queue_depth("mailer.transactional") == 20, 10, "the backlog")
     rabbitmq.purge("mailer.transactional")
     production.mailers[0].start()
-    wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
 
     assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
     assert all("republished" in production.words(message_id) for message_id in accepted)
@@ -146,7 +146,7 @@ def test_publishers_held_up_by_an_alarm_do_not_hold_up_callers(
         time.sleep(3)
     finally:
         rabbitmq.ctl("set_vm_memory_high_watermark", "0.4")
-    wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
 
     assert seconds < 2
 
@@ -169,7 +169,7 @@ def test_an_alarm_does_not_stop_the_mailer(
         until(lambda: rabbitmq.queue_depth("mailer.transactional") == 0, 10, "the queue to be empty")
     finally:
         rabbitmq.ctl("set_vm_memory_high_watermark", "0.4")
-    wait_until_all_are_final(production, accepted, 60)
+    production.wait_until_final(accepted, 60)
 
     assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
 
@@ -190,17 +190,6 @@ def test_a_mailer_without_its_broker_says_so(production: System, rabbitmq: Rabbi
 def taken(fake: FakeSendGrid, message_id: str) -> int:
     """How often the provider took the message."""
     return sum(entry.message_id == message_id for entry in fake.record)
-
-
-def wait_until_all_are_final(system: System, ids: list[str], seconds: float) -> None:
-    """Wait until every message has come to an end."""
-    waiting = set(ids)
-
-    def look() -> bool:
-        waiting.difference_update([i for i in waiting if system.email(i)["status"] in FINAL])
-        return not waiting
-
-    until(look, seconds, "all messages to end")
 
 
 def _timed_post(system: System) -> tuple[httpx.Response, float]:
