@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.gateway import __version__, middlewares, openapi
+from services.gateway import __version__
+from services.gateway.api import middlewares, openapi
+from services.gateway.api.emails import Emails
+from services.gateway.api.health import Health
+from services.gateway.api.middlewares import Handler
+from services.gateway.api.requests import BodyReader
 from services.gateway.broker import Broker, broker
-from services.gateway.emails import Emails
-from services.gateway.health import Health
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.writer import Insert, Writer
-from services.gateway.middlewares import Handler
 from services.gateway.recorder import Recorder
 from services.gateway.relay.amqp import AmqpPublisher
 from services.gateway.relay.publisher import Publisher
 from services.gateway.relay.relay import Relay
 from services.gateway.relay.virtual import VirtualPublisher
-from services.gateway.requests import BodyReader
 from services.gateway.settings import Settings
 from services.gateway.sweeper import Sweeper
 

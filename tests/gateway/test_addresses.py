@@ -8,8 +8,8 @@ import random
 import pytest
 from email_validator import EmailNotValidError, validate_email
 
-from services.gateway import addresses
-from services.gateway.addresses import AddressError, parse, render
+from services.gateway.submission import addresses
+from services.gateway.submission.addresses import AddressError, parse, render
 from shared.signatures import Address
 
 ACCEPTED = {

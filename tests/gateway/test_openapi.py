@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.gateway import examples
-from services.gateway.openapi import describe
+from services.gateway.api import examples
+from services.gateway.api.openapi import describe
+from services.gateway.api.representation import EmailRepresentation, EventList
 from services.gateway.problems import ErrorBody
-from services.gateway.representation import EmailRepresentation, EventList
-from services.gateway.submission import EmailSubmission, parse_email, parse_welcome_email
+from services.gateway.submission.email import EmailSubmission, parse_email, parse_welcome_email
 
 DOCUMENT = describe(version="1.2.3", body_limit=10_000_000, server="https://mail.example.com")
 METHODS = {"get", "post"}

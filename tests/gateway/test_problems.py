@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.examples import PROBLEMS
+from services.gateway.api.examples import PROBLEMS
 from services.gateway.problems import ErrorBody, FieldError, Problem
 
 MESSAGE_ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from services.gateway.representation import LAST_EVENT, represent_email, represent_timeline
+from services.gateway.api.representation import LAST_EVENT, represent_email, represent_timeline
 from shared.signatures import Address, Event, SendEmail, SendWelcomeEmail
 
 MESSAGE_ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")

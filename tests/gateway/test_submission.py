@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from services.gateway.problems import FieldError, Problem
-from services.gateway.submission import parse_email, parse_welcome_email
+from services.gateway.submission.email import parse_email, parse_welcome_email
 from shared.signatures import Address, Attachment, SendEmail, SendWelcomeEmail, Tag
 
 MESSAGE_ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from services.gateway import addresses, limits
+from services.gateway.submission import addresses, limits
 from shared.signatures import Address
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.addresses import render
+from services.gateway.submission.addresses import render
 from shared.signatures import SendEmail, SendWelcomeEmail, Tag
 
 LAST_EVENT = MappingProxyType(

@@ -19,7 +19,7 @@ import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
 
-from services.gateway.headers import UNSAFE
+from services.gateway.submission.headers import UNSAFE
 from shared.signatures import Address
 
 _TEXT_LENGTH = 998

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.examples import EMAIL, EVENTS, ID, MESSAGE, WELCOME, problem_examples
+from services.gateway.api.examples import EMAIL, EVENTS, ID, MESSAGE, WELCOME, problem_examples
+from services.gateway.api.representation import EmailRepresentation, EventList
 from services.gateway.problems import ErrorBody
-from services.gateway.representation import EmailRepresentation, EventList
-from services.gateway.submission import EmailSubmission, WelcomeEmailSubmission
+from services.gateway.submission.email import EmailSubmission, WelcomeEmailSubmission
 
 _SCHEMAS = "#/components/schemas/"
 _JSON = "application/json"

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from services.gateway import problems
+from services.gateway.api.representation import EventRepresentation, represent_email, represent_timeline
 from services.gateway.problems import FieldError, Problem
-from services.gateway.representation import EventRepresentation, represent_email, represent_timeline
 from shared.signatures import SendEmail
 
 ID = "0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b"

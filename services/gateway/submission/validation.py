@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, from_json
 
-from services.gateway import limits
 from services.gateway.problems import FieldError, Problem, invalid_fields, invalid_json
+from services.gateway.submission import limits
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

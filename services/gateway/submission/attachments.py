@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from services.gateway import limits
-from services.gateway.headers import one_line
-from services.gateway.validation import Submission
+from services.gateway.submission import limits
+from services.gateway.submission.headers import one_line
+from services.gateway.submission.validation import Submission
 from shared.signatures import Attachment
 
 # A name of RFC 6838, section 4.2.  No parameters: SendGrid refuses a semicolon in an attachment's type.

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from services.gateway import limits
+from services.gateway.submission import limits
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C0 (CR, LF, NUL…), DEL, C1 (U+0085…), the Unicode line and paragraph separators, lone surrogates."""

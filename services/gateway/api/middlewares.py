@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from services.gateway import problems
-from services.gateway.emails import MESSAGE_ID
+from services.gateway.api.emails import MESSAGE_ID
 from services.gateway.logs import places
 
 log = structlog.get_logger()

@@ -13,12 +13,12 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from services.gateway import limits, recipients
-from services.gateway.attachments import Attachments
-from services.gateway.headers import Headers, one_line
-from services.gateway.labels import Metadata, Tags
-from services.gateway.recipients import BareMailbox, Mailbox, Mailboxes, Recipients
-from services.gateway.validation import Submission, read
+from services.gateway.submission import limits, recipients
+from services.gateway.submission.attachments import Attachments
+from services.gateway.submission.headers import Headers, one_line
+from services.gateway.submission.labels import Metadata, Tags
+from services.gateway.submission.recipients import BareMailbox, Mailbox, Mailboxes, Recipients
+from services.gateway.submission.validation import Submission, read
 from shared.signatures import Address, SendEmail, SendWelcomeEmail, Tag
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from services.gateway import limits
-from services.gateway.headers import one_line
-from services.gateway.validation import Submission
+from services.gateway.submission import limits
+from services.gateway.submission.headers import one_line
+from services.gateway.submission.validation import Submission
 
 _TAG = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.TAG_LENGTH}}}")
 

@@ -1,0 +1,1 @@
+"""What a caller may submit: one model per call, and the rules for every field."""
