@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 EXCHANGE = "pillarbox"
 """The topic exchange all signatures are published to; the routing key is the queue's name."""
@@ -101,6 +101,16 @@ class Tag(_Part):
     value: str
 
 
+class Template(_Part):
+    """What the mailer makes subject and bodies from, in Liquid (https://shopify.github.io/liquid/)."""
+
+    subject: str
+    html: str | None = None
+    text: str | None = None
+    variables: dict[str, JsonValue] = {}
+    """Data, never rendered itself."""
+
+
 class Signature(_Part):
     """Arguments of one task, and where they go."""
 
@@ -140,8 +150,11 @@ class SendEmail(Signature):
     bcc: tuple[Address, ...] = ()
     reply_to: tuple[Address, ...] = ()
     subject: str
+    """With a ``template`` its source, which the mailer replaces by what it renders."""
     html: str | None = None
     text: str | None = None
+    template: Template | None = None
+    """Set where subject and bodies are still to be rendered."""
     headers: dict[str, str] = {}
     attachments: tuple[Attachment, ...] = ()
     tags: tuple[Tag, ...] = ()

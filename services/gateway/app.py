@@ -20,6 +20,7 @@ from services.gateway.broker import Broker, broker
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.writer import Insert, Writer
 from services.gateway.recorder import Recorder
@@ -103,12 +104,8 @@ def _parts(settings: Settings) -> Parts:
     address = LedgerAddress.parse(settings.ledger_url.get_secret_value())
     engine = open_engine(address, settings.ledger_timeout_seconds)
     writing = asyncio.Lock() if address.is_sqlite else None
-    ledger = Ledger(
-        engine,
-        writing=writing,
-        silent_after=settings.silent_after_seconds,
-        timeout=settings.ledger_timeout_seconds,
-    )
+    sessions = Sessions(engine, writing=writing, timeout=settings.ledger_timeout_seconds)
+    ledger = Ledger(sessions, silent_after=settings.silent_after_seconds)
     where = broker(settings.broker_url.get_secret_value())
     relay = Relay(_publisher(where, settings), ledger, capacity=settings.relay_capacity)
     insert = _insert(address, settings, writing)

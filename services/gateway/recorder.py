@@ -17,8 +17,8 @@ from pydantic_core import from_json
 
 from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.queries import LedgerEvent
-from services.gateway.ledger.writer import EntryRefusedError, LedgerUnavailableError
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
 
 log = structlog.get_logger()

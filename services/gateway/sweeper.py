@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger, LedgerEvent
-from services.gateway.ledger.writer import Entry, LedgerUnavailableError
+from services.gateway.ledger.writer import Entry
 from services.gateway.logs import places
 from services.gateway.relay.relay import Relay
 from shared.signatures import Lane

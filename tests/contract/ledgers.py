@@ -16,6 +16,7 @@ from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, open_engine
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.writer import Entry, Insert, Writer
 from shared.signatures import Lane
@@ -92,7 +93,9 @@ async def gateway(
     counting = CountingInsert(insert)
     writer = Writer(counting, on_committed=on_committed)
     try:
-        yield Gateway(engine, Ledger(engine, writing=writing, silent_after=silent_after), counting, writer)
+        yield Gateway(
+            engine, Ledger(Sessions(engine, writing=writing), silent_after=silent_after), counting, writer
+        )
     finally:
         await writer.close()
         await engine.dispose()

@@ -22,9 +22,10 @@ from alembic.migration import MigrationContext
 
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.queries import LedgerEvent
 from services.gateway.ledger.schema import metadata, moment_in
-from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError, Writer
+from services.gateway.ledger.writer import Entry, Writer
 from shared.signatures import Lane
 from tests.contract.ledgers import BEGINNING, SILENT_AFTER, Gateway, entry, event, gateway
 from tests.servers.packages import program

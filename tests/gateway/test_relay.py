@@ -12,6 +12,7 @@ import pytest
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.writer import Entry
 from services.gateway.relay.publisher import Link, Published
@@ -93,7 +94,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     engine = open_engine(address, 1)
     await migrate(engine)
     writing = asyncio.Lock()
-    ledger = Ledger(engine, writing=writing, silent_after=60)
+    ledger = Ledger(Sessions(engine, writing=writing), silent_after=60)
     insert = SqliteInsert(address.dsn, timeout=1, lease=5, writing=writing)
     world = World(ledger, insert, capacity=10)
     await world.start()

@@ -13,8 +13,9 @@ from services.gateway import problems
 from services.gateway.api.representation import represent_email, represent_timeline
 from services.gateway.api.requests import BodyReader
 from services.gateway.identifiers import new_message_id
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger
-from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError, Writer
+from services.gateway.ledger.writer import Entry, Writer
 from services.gateway.submission.email import parse_email, parse_welcome_email
 from shared.signatures import SendEmail, SendWelcomeEmail
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger
-from services.gateway.ledger.writer import LedgerUnavailableError
 from services.gateway.relay.relay import Relay
 
 

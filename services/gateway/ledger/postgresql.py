@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.writer import Entry
 
 _INSERT = """
 INSERT INTO messages (id, tenant, lane, task, arguments, accepted_at, due_at)

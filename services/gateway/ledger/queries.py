@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.gateway.ledger.schema import events, messages, moment_in
-from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.sessions import Sessions
+from services.gateway.ledger.writer import Entry
 from services.gateway.states import QUEUED, TERMINAL, progress
 
 
@@ -39,12 +35,6 @@ class LedgerEvent:
 
 _MOST_DOUBLINGS = 6
 _SWEEP_BYTES = 16_000_000
-_UNAVAILABLE = (
-    *(sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError),
-    *(asyncpg.PostgresError, asyncpg.InterfaceError),  # raised bare where a connection is made
-)
-_DATA_IS_TO_BLAME = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
-
 _ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
 
 _ADVANCE = (
@@ -76,41 +66,28 @@ _ADVANCE = (
 class Ledger:
     """The ledger's questions and answers; every method is one transaction.
 
-    Each raises :class:`LedgerUnavailableError` when the database does not answer, and
-    :class:`EntryRefusedError` when it refuses the data itself.  ``timeout`` bounds, in seconds,
-    what a caller of the API waits for.
+    Each raises what :class:`~services.gateway.ledger.sessions.Sessions` raises.
     """
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        *,
-        writing: asyncio.Lock | None,
-        silent_after: float,
-        timeout: float = 1.0,
-    ) -> None:
-        self._engine = engine
-        # SQLite has one writer; PostgreSQL needs no lock of ours.
-        self._writing = writing or nullcontext()
+    def __init__(self, sessions: Sessions, *, silent_after: float) -> None:
+        self._sessions = sessions
         self._silent_after = silent_after
-        self._timeout = timeout
-        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
 
     async def find(self, tenant: str, message_id: UUID) -> sa.Row[Any] | None:
         """Return the tenant's message, or None."""
         query = sa.select(messages).where(messages.c.id == message_id, messages.c.tenant == tenant)
-        async with self._reading() as connection:
+        async with self._sessions.reading() as connection:
             return (await connection.execute(query)).one_or_none()
 
     async def timeline(self, message_id: UUID) -> Sequence[sa.Row[Any]]:
         """Return what was recorded of a message, in the order of its happening."""
         query = sa.select(events).where(events.c.message_id == message_id)
-        async with self._reading() as connection:
+        async with self._sessions.reading() as connection:
             return (await connection.execute(query.order_by(events.c.at, events.c.sequence))).all()
 
     async def ping(self) -> None:
         """Make sure that the database answers and has our tables."""
-        async with self._reading() as connection:
+        async with self._sessions.reading() as connection:
             await connection.execute(sa.select(messages.c.id).limit(0))
 
     async def mark_queued(self, ids: Iterable[UUID]) -> None:
@@ -129,7 +106,7 @@ class Ledger:
                 due_at=sa.case((untouched, moment_in(self._silent_after)), else_=messages.c.due_at),
             )
         )
-        async with self._writing_transaction() as connection:
+        async with self._sessions.writing() as connection:
             await connection.execute(statement)
 
     async def take_unpublished(self, lanes: Iterable[str], *, limit: int, lease: float) -> list[Entry]:
@@ -154,7 +131,7 @@ class Ledger:
             messages.c.queued_at.is_not(None),
             sa.or_(messages.c.status == QUEUED, silent),
         )
-        async with self._reading(patience=10) as connection:  # it may count a million rows
+        async with self._sessions.reading(patience=10) as connection:  # it may count a million rows
             believed, overdue = (await connection.execute(query)).one()
             return believed, overdue
 
@@ -163,8 +140,8 @@ class Ledger:
         batch = sorted(batch, key=lambda event: event.message_id)  # two recorders must not deadlock
         rows = [{name: getattr(event, name) for name in LedgerEvent.__slots__} for event in batch]
         moves = [move for event in batch if (move := self._move(event)) is not None]
-        async with self._writing_transaction() as connection:
-            await connection.execute(self._insert(events).on_conflict_do_nothing(), rows)
+        async with self._sessions.writing() as connection:
+            await connection.execute(self._sessions.insert(events).on_conflict_do_nothing(), rows)
             if moves:
                 await connection.execute(_ADVANCE, moves)
 
@@ -204,25 +181,10 @@ class Ledger:
             .values(due_at=moment_in(lease * sa.cast(patience, sa.Float)))
             .returning(*_ENTRY)
         )
-        async with self._writing_transaction() as connection:
+        async with self._sessions.writing() as connection:
             ids = _within_budget((await connection.execute(due)).all())
             rows = (await connection.execute(statement.where(messages.c.id.in_(ids)))).all() if ids else []
         return [Entry(*row) for row in rows]
-
-    @asynccontextmanager
-    async def _reading(self, *, patience: float = 1.0) -> AsyncIterator[AsyncConnection]:
-        with _translated():
-            async with asyncio.timeout(self._timeout * patience), self._engine.connect() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _writing_transaction(self) -> AsyncIterator[AsyncConnection]:
-        with _translated():
-            async with self._writing, self._engine.begin() as connection:
-                if self._engine.dialect.name == "sqlite":
-                    # Python's driver begins only at the first change, too late for what was read before.
-                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
 
 
 def _within_budget(sizes: Iterable[Any]) -> list[UUID]:
@@ -235,16 +197,3 @@ def _within_budget(sizes: Iterable[Any]) -> list[UUID]:
             break
         ids.append(message_id)
     return ids
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OverflowError as error:  # raised by the driver, before the database was asked
-        raise EntryRefusedError from error
-    except _UNAVAILABLE as error:
-        state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-        if state[:2] in _DATA_IS_TO_BLAME:
-            raise EntryRefusedError from error
-        raise LedgerUnavailableError(unknown=True) from error

@@ -64,8 +64,14 @@ messages = sa.Table(
     sa.Column("lane", sa.Text, nullable=False),
     # The signature, exactly as it is published: task name and JSON arguments.
     sa.Column("task", sa.Text, nullable=False),
+    # Empty once the message's bodies are purged.
     sa.Column("arguments", sa.LargeBinary, nullable=False),
+    # What a list shows of the message, so that it need not read bodies; NULL in rows of version 0.1.
+    sa.Column("summary", sa.LargeBinary),
     sa.Column("accepted_at", Moment, nullable=False),
+    sa.Column("scheduled_at", Moment),
+    sa.Column("expires_at", Moment),
+    sa.Column("purged_at", Moment),
     sa.Column("status", sa.Text, nullable=False, server_default="accepted"),
     # How far the message has come: see services.gateway.states.
     sa.Column("progress", sa.BigInteger, nullable=False, server_default="0"),
@@ -85,6 +91,28 @@ sa.Index(
     messages.c.due_at,
     postgresql_where=messages.c.due_at.is_not(None),
     sqlite_where=messages.c.due_at.is_not(None),
+)
+
+# Pages of a tenant's messages: ids are UUIDv7, so their order is that of arrival.
+sa.Index("ix_messages_tenant_id", messages.c.tenant, messages.c.id)
+sa.Index("ix_messages_tenant_status_id", messages.c.tenant, messages.c.status, messages.c.id)
+sa.Index(
+    "ix_messages_accepted_at",
+    messages.c.accepted_at,
+    postgresql_where=messages.c.purged_at.is_(None),
+    sqlite_where=messages.c.purged_at.is_(None),
+)
+
+lookups = sa.Table(
+    "lookups",
+    metadata,
+    # What a message is found by beside its id, in the order that pages are read in.
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # "recipient" or "tag"
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Uuid, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "kind", "value", "message_id"),
+    sqlite_with_rowid=False,
 )
 
 events = sa.Table(
@@ -109,4 +137,82 @@ events = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("retry_at", Moment),
     sa.UniqueConstraint("message_id", "key"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    # SHA-256 of the call and its canonical body.
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    # The body of the 202, handed out again to whoever repeats the request.
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "key"),
+)
+sa.Index("ix_idempotency_keys_created_at", idempotency_keys.c.created_at)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("tenant", sa.Text, nullable=False),
+    # In the form that addresses are compared in: see services.gateway.submission.addresses.
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("id", sa.Uuid, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),  # "manual", "bounce" or "complaint"
+    sa.Column("message_id", sa.Uuid),  # the message whose bounce or complaint it was
+    sa.Column("created_at", Moment, nullable=False),
+    sa.PrimaryKeyConstraint("tenant", "address"),
+)
+sa.Index("ix_suppressions_tenant_id", suppressions.c.tenant, suppressions.c.id, unique=True)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.Uuid, nullable=False),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("permission", sa.Text, nullable=False),
+    # A JSON array of the domains it may send from; NULL for any.
+    sa.Column("domains", sa.Text),
+    # SHA-256 of the key; the key itself has 256 random bits and needs no salt.
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    # Requests a second; NULL for the gateway's default.
+    sa.Column("rate", sa.Float),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("last_used_at", Moment),
+    sa.Column("revoked_at", Moment),
+    sa.PrimaryKeyConstraint("id"),
+)
+sa.Index("ix_api_keys_tenant_id", api_keys.c.tenant, api_keys.c.id)
+
+templates = sa.Table(
+    "templates",
+    metadata,
+    sa.Column("id", sa.Uuid, nullable=False),
+    sa.Column("tenant", sa.Text, nullable=False),
+    # Another name to use in place of the id.
+    sa.Column("alias", sa.Text),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("latest_version", sa.Integer, nullable=False),
+    # The version that messages are made from; NULL for a draft.
+    sa.Column("published_version", sa.Integer),
+    sa.Column("published_at", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
+    sa.PrimaryKeyConstraint("id"),
+    sa.UniqueConstraint("tenant", "alias"),
+)
+sa.Index("ix_templates_tenant_id", templates.c.tenant, templates.c.id)
+
+template_versions = sa.Table(
+    "template_versions",
+    metadata,
+    sa.Column("template_id", sa.Uuid, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    # The template's content as JSON: from, reply_to, subject, html, text, variables.
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.PrimaryKeyConstraint("template_id", "version"),
 )

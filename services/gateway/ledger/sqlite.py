@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import aiosqlite
 
 from services.gateway.ledger.database import PRAGMAS
-from services.gateway.ledger.writer import Entry, EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.writer import Entry
 
 _INSERT = """
 INSERT INTO messages (id, tenant, lane, task, arguments, accepted_at, due_at)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import structlog
 
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.logs import places
 
 log = structlog.get_logger()
@@ -34,18 +35,6 @@ class Entry:
     def queue(self) -> str:
         """The queue this entry is published to."""
         return f"mailer.{self.lane}"
-
-
-class LedgerUnavailableError(Exception):
-    """The ledger did not commit.  Where ``unknown``, it may have: the link broke under the commit."""
-
-    def __init__(self, *, unknown: bool) -> None:
-        super().__init__("The ledger is not available.")
-        self.unknown = unknown
-
-
-class EntryRefusedError(Exception):
-    """The database refuses this data itself; the same entry would be refused again."""
 
 
 class Insert(Protocol):

@@ -1,0 +1,41 @@
+"""Who is calling: the tenant behind an API key, and what that key may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class Permission(StrEnum):
+    """What an API key may be used for; the first two are Resend's words."""
+
+    FULL = "full_access"
+    """Everything, also making and revoking keys."""
+    SENDING = "sending_access"
+    """Submitting messages, and rescheduling or canceling them."""
+    READING = "read_access"
+    """Looking at everything but keys, changing nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The owner of the API key that a request came with."""
+
+    tenant: str
+    """Whose messages, keys, suppressions and templates these are; nothing of another tenant is seen."""
+    key_id: UUID
+    permission: Permission
+    domains: frozenset[str] | None = None
+    """The domains it may send from, in lower case and A-labels; None for any."""
+    rate: float | None = None
+    """Requests a second; None for the gateway's default."""
+
+    def may(self, needed: Permission) -> bool:
+        """Whether the key suffices for a call that needs *needed*."""
+        return self.permission in (Permission.FULL, needed)
+
+
+CALLER: Final = "caller"
+"""Key under which an authenticated request carries its :class:`Caller`."""
