@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -37,11 +38,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if os.environ.get("LEDGER", "").startswith("postgresql"):
         start([*GATEWAY, "migrate"], port, "").wait()
+    try:
+        key = api_key(port)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
     services = [start(command, port, broker) for command, broker in commands()]
     try:
         wait_until_ready(base, services)
-        prove(base)
-        print(f"\nPillarbox is listening on {base}. Ctrl-C ends it.\nTry it:\n\n{curl(base)}\n", flush=True)
+        prove(base, key)
+        print(f"\nPillarbox is listening on {base}. Ctrl-C ends it.")
+        print(f"API key: {key}\nTry it:\n\n{curl(base, key)}\n", flush=True)
         while all(service.poll() is None for service in services):
             time.sleep(0.5)
         print("A service ended by itself; its last lines above say why.", file=sys.stderr)
@@ -65,6 +72,32 @@ def commands() -> list[tuple[list[str], str]]:
     ]
 
 
+def api_key(port: str) -> str:
+    """The key to send with: a fixed one where the gateway takes it, otherwise one made for this run.
+
+    Raises:
+        RuntimeError: None could be made.
+    """
+    if is_embedded():
+        # The gateway reads it there, too.
+        return os.environ.setdefault("PILLARBOX_DEVELOPMENT_KEY", secrets.token_urlsafe(24))
+    command = [*GATEWAY, "keys", "create", "--tenant", "default", "--name", "make run"]
+    making = start(command, port, "", stdout=subprocess.PIPE)
+    key = making.communicate()[0].decode().strip()
+    if making.returncode != 0:
+        raise RuntimeError("No API key could be made; the lines above say why.")
+    return key
+
+
+def is_embedded() -> bool:
+    """Whether the gateway will use the files under var/ and nothing else."""
+    broker = os.environ.get("BROKER") or os.environ.get("PILLARBOX_BROKER_URL", "filesystem://")
+    ledger = os.environ.get("LEDGER") or os.environ.get("PILLARBOX_LEDGER_URL", "sqlite://")
+    host = os.environ.get("PILLARBOX_HOST", "127.0.0.1")
+    loopback = host in {"127.0.0.1", "::1", "localhost"}
+    return loopback and broker.startswith("filesystem://") and ledger.startswith("sqlite://")
+
+
 def unusable(port: str) -> str | None:
     """Why the port cannot be used, or None."""
     if not port.isdecimal() or not 0 < int(port) < 65536:
@@ -78,12 +111,14 @@ def unusable(port: str) -> str | None:
     return None
 
 
-def start(command: list[str], port: str, broker: str) -> subprocess.Popen[bytes]:
+def start(
+    command: list[str], port: str, broker: str, *, stdout: int | None = None
+) -> subprocess.Popen[bytes]:
     """Start one service in a session of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PILLARBOX_PORT": port}
     given = {"BROKER": broker, "LEDGER": os.environ.get("LEDGER"), "CLAIMS": os.environ.get("CLAIMS")}
     environment.update({f"PILLARBOX_{name}_URL": url for name, url in given.items() if url})
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    return subprocess.Popen(command, env=environment, start_new_session=True, stdout=stdout)
 
 
 def wait_until_ready(base: str, services: list[subprocess.Popen[bytes]]) -> None:
@@ -105,17 +140,17 @@ def wait_until_ready(base: str, services: list[subprocess.Popen[bytes]]) -> None
     raise RuntimeError(f"The gateway was not ready within {START_SECONDS} s.")
 
 
-def prove(base: str) -> None:
+def prove(base: str, key: str) -> None:
     """Send one welcome e-mail, and show what becomes of it."""
-    message_id = call(f"{base}/welcome-emails", {"email": "you@example.com"})["id"]
+    message_id = call(f"{base}/welcome-emails", key, {"email": "you@example.com"})["id"]
     print(f"\nAccepted: {message_id}", flush=True)
     deadline = time.monotonic() + START_SECONDS
-    while (email := call(f"{base}/emails/{message_id}"))[
+    while (email := call(f"{base}/emails/{message_id}", key))[
         "status"
     ] not in FINAL and time.monotonic() < deadline:
         time.sleep(0.1)
     print(f"Status:   {email['status']}\n\nTimeline of {message_id}:")
-    for event in call(f"{base}/emails/{message_id}/events")["data"]:
+    for event in call(f"{base}/emails/{message_id}/events", key)["data"]:
         attempt = f"attempt {event['attempt']}" if event["attempt"] else ""
         details = [event["actor"], attempt, event["provider"] or "", event["reason"] or ""]
         print(f"  {event['at'][11:23]}  {event['event']:<10} {', '.join(filter(None, details))}")
@@ -125,19 +160,21 @@ def prove(base: str) -> None:
         print("  " + letter.read_text().replace("\n", "\n  ").rstrip())
 
 
-def call(url: str, body: dict[str, Any] | None = None) -> Any:
+def call(url: str, key: str = "", body: dict[str, Any] | None = None) -> Any:
     """GET, or POST where there is a body; return the JSON answered."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own URL
+    request = urllib.request.Request(url, data, headers)  # noqa: S310 - our own URL
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - likewise
         return json.load(response)
 
 
-def curl(base: str) -> str:
+def curl(base: str, key: str) -> str:
     """A command for the user to copy."""
     message = {"from": "shop@example.com", "to": "joao@example.com", "subject": "Hello", "text": "It works."}
     body = json.dumps(message)
-    return f"  curl {base}/emails -H 'Content-Type: application/json' \\\n    -d '{body}'"
+    headers = f"-H 'Authorization: Bearer {key}' \\\n    -H 'Content-Type: application/json'"
+    return f"  curl {base}/emails {headers} \\\n    -d '{body}'"
 
 
 def stop(services: list[subprocess.Popen[bytes]]) -> None:

@@ -104,7 +104,8 @@ class Tag(_Part):
 class Template(_Part):
     """What the mailer makes subject and bodies from, in Liquid (https://shopify.github.io/liquid/)."""
 
-    subject: str
+    subject: str | None = None
+    """None where the message has a subject of its own, which stands as it is."""
     html: str | None = None
     text: str | None = None
     variables: dict[str, JsonValue] = {}

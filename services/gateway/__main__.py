@@ -1,4 +1,8 @@
-"""``python -m services.gateway`` serves; ``python -m services.gateway migrate`` migrates the ledger."""
+"""``python -m services.gateway`` serves.
+
+``python -m services.gateway migrate`` migrates the ledger; ``python -m services.gateway keys create``,
+``keys list`` and ``keys revoke`` are for API keys, and tell more with ``--help``.
+"""
 
 # A process that is PID 1 ignores SIGTERM until it has a handler, and the imports below take a second.
 import os
@@ -15,6 +19,7 @@ from aiohttp import web  # noqa: E402
 
 from services.gateway import logs  # noqa: E402
 from services.gateway.app import HEALTH, create_app  # noqa: E402
+from services.gateway.commands import CommandError, api_keys  # noqa: E402
 from services.gateway.ledger.database import LedgerAddress, MigrationError, migrate, open_engine  # noqa: E402
 from services.gateway.settings import Settings, load  # noqa: E402
 
@@ -74,11 +79,16 @@ def main(arguments: list[str]) -> int:
             job = serve(settings)
         case ["migrate"]:
             job = migrate_ledger(settings)
+        case ["keys", *options]:
+            job = api_keys(settings, options)
         case _:
             print(__doc__, file=sys.stderr)  # noqa: T201 - for the person at the terminal
             return 2
     try:
         uvloop.run(job)
+    except CommandError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - likewise
+        return 1
     except (OSError, ValueError, MigrationError) as error:
         log.error("gateway.failed", error=str(error))  # noqa: TRY400 - the sentence is enough
         return 1

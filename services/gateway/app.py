@@ -6,22 +6,39 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.gateway import __version__
+from services.gateway import __version__, keys
+from services.gateway.acceptance import Acceptance
 from services.gateway.api import middlewares, openapi
-from services.gateway.api.emails import Emails
+from services.gateway.api.access import public
+from services.gateway.api.api_keys import ApiKeyHandlers
+from services.gateway.api.authentication import authenticate
+from services.gateway.api.batch import Batches
+from services.gateway.api.emails import Drafting, Emails
 from services.gateway.api.health import Health
 from services.gateway.api.middlewares import Handler
+from services.gateway.api.rate_limit import RateLimit
 from services.gateway.api.requests import BodyReader
+from services.gateway.api.sendgrid import MailSend
+from services.gateway.api.suppressions import SuppressionHandlers
+from services.gateway.api.templates import TemplateHandlers
 from services.gateway.broker import Broker, broker
+from services.gateway.callers import Caller, Permission
+from services.gateway.key_use import KeyUse
+from services.gateway.keyring import Keyring
+from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
+from services.gateway.ledger.suppressions import Suppressions
+from services.gateway.ledger.templates import StoredTemplates
 from services.gateway.ledger.writer import Insert, Writer
 from services.gateway.recorder import Recorder
 from services.gateway.relay.amqp import AmqpPublisher
@@ -29,7 +46,11 @@ from services.gateway.relay.publisher import Publisher
 from services.gateway.relay.relay import Relay
 from services.gateway.relay.virtual import VirtualPublisher
 from services.gateway.settings import Settings
+from services.gateway.suppressions import SuppressionCheck
 from services.gateway.sweeper import Sweeper
+from services.gateway.template_editing import Editing
+from services.gateway.template_folder import TemplateFolder
+from services.gateway.templates import Templates
 
 HEALTH = web.AppKey("health", Health)
 """Where the process finds the readiness switch when it is told to stop."""
@@ -41,11 +62,16 @@ class Parts:
 
     engine: AsyncEngine
     is_sqlite: bool
+    sessions: Sessions
+    api_keys: ApiKeys
+    keyring: Keyring
+    key_use: KeyUse
     writer: Writer
     ledger: Ledger
     relay: Relay
     sweeper: Sweeper
     recorder: Recorder
+    template_folder: TemplateFolder | None
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
@@ -53,6 +79,11 @@ class Parts:
             closing.push_async_callback(self.engine.dispose)
             if self.is_sqlite:
                 await migrate(self.engine)
+            if self.template_folder is not None:
+                closing.push_async_callback(self.template_folder.close)
+                await self.template_folder.start()
+            self.key_use.start()
+            closing.push_async_callback(self.key_use.close)
             self.recorder.start()
             closing.push_async_callback(self.recorder.close)
             self.relay.start()
@@ -80,11 +111,21 @@ def create_app(settings: Settings) -> web.Application:
                 limit_bytes=settings.in_flight_limit_bytes,
                 largest=settings.body_limit_bytes,
             ),
+            authenticate(parts.keyring, RateLimit(settings.rate_limit_per_second)),
         ],
     )
     body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
     app[HEALTH] = Health(parts.ledger, parts.relay)
-    app.add_routes(Emails(parts.writer, parts.ledger, body).routes())
+    suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
+    acceptance = Acceptance(parts.writer, SuppressionCheck(suppressions))
+    templates = Templates(stored)
+    drafting = Drafting(templates)
+    app.add_routes(Batches(acceptance, drafting, body).routes())
+    app.add_routes(Emails(acceptance, drafting, parts.ledger, Schedule(parts.sessions), body).routes())
+    app.add_routes(MailSend(acceptance, templates, body).routes())
+    app.add_routes(ApiKeyHandlers(parts.api_keys, parts.keyring, body).routes())
+    app.add_routes(SuppressionHandlers(suppressions, body).routes())
+    app.add_routes(TemplateHandlers(stored, Editing(stored, templates), body).routes())
     app.add_routes(app[HEALTH].routes())
     app.add_routes([web.get("/openapi.json", _description(settings), allow_head=False)])
     app.cleanup_ctx.append(parts.run)
@@ -94,6 +135,7 @@ def create_app(settings: Settings) -> web.Application:
 def _description(settings: Settings) -> Handler:
     description = openapi.describe(version=__version__, body_limit=settings.body_limit_bytes)
 
+    @public
     async def get_openapi(_: web.Request) -> web.Response:
         return web.json_response(description)
 
@@ -111,13 +153,38 @@ def _parts(settings: Settings) -> Parts:
     insert = _insert(address, settings, writing)
     sweeper = Sweeper(
         ledger,
+        Schedule(sessions),
         relay,
         interval=settings.sweep_interval_seconds,
         lease=settings.publish_lease_seconds,
         silent_after=settings.silent_after_seconds,
     )
     writer = Writer(insert, on_committed=relay.offer)
-    return Parts(engine, address.is_sqlite, writer, ledger, relay, sweeper, Recorder(where, ledger.record))
+    api_keys = ApiKeys(sessions)
+    keyring = Keyring(api_keys, max_age=settings.api_key_cache_seconds, fixed=_development(settings))
+    key_use = KeyUse(keyring, api_keys, interval=settings.api_key_use_seconds)
+    return Parts(
+        engine,
+        address.is_sqlite,
+        sessions,
+        api_keys,
+        keyring,
+        key_use,
+        writer,
+        ledger,
+        relay,
+        sweeper,
+        Recorder(where, ledger.record),
+        TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
+    )
+
+
+def _development(settings: Settings) -> dict[bytes, Caller]:
+    """The one key that the ledger does not know of, where the settings allow it."""
+    if settings.development_key is None:
+        return {}
+    caller = Caller("default", UUID(int=0), Permission.FULL)
+    return {keys.digest(settings.development_key.get_secret_value()): caller}
 
 
 def _publisher(where: Broker, settings: Settings) -> Publisher:
@@ -127,7 +194,11 @@ def _publisher(where: Broker, settings: Settings) -> Publisher:
 
 
 def _insert(address: LedgerAddress, settings: Settings, writing: asyncio.Lock | None) -> Insert:
-    timeout, lease = settings.ledger_timeout_seconds, settings.publish_lease_seconds
+    spans = {
+        "timeout": settings.ledger_timeout_seconds,
+        "lease": settings.publish_lease_seconds,
+        "retention": settings.idempotency_retention_seconds,
+    }
     if writing is not None:
-        return SqliteInsert(address.dsn, timeout=timeout, lease=lease, writing=writing)
-    return PostgresqlInsert(address.dsn, timeout=timeout, lease=lease)
+        return SqliteInsert(address.dsn, **spans, writing=writing)
+    return PostgresqlInsert(address.dsn, **spans)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 
@@ -35,7 +34,3 @@ class Caller:
     def may(self, needed: Permission) -> bool:
         """Whether the key suffices for a call that needs *needed*."""
         return self.permission in (Permission.FULL, needed)
-
-
-CALLER: Final = "caller"
-"""Key under which an authenticated request carries its :class:`Caller`."""

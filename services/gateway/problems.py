@@ -18,6 +18,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, Field
 
+_REPORTED = 20
 _CLOSE = {"Connection": "close"}
 
 
@@ -72,6 +73,11 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault of ours
         self.headers: Mapping[str, str] = dict(headers or {})
         self.message_id = message_id
 
+    def within(self, place: str) -> Problem:
+        """The same problem of a part that stands at *place*, a JSON pointer, in the whole body."""
+        errors = [FieldError(place + error.pointer, error.message) for error in self.errors]
+        return invalid_fields(errors, missing=self.name == "missing_required_field")
+
     def body(self) -> dict[str, Any]:
         """The answer's JSON object; optional members are left out, not null."""
         body: dict[str, Any] = {
@@ -104,7 +110,75 @@ def invalid_fields(errors: Sequence[FieldError], *, missing: bool = False) -> Pr
     """422: the body is JSON, but not what this call takes.  The first error makes the message."""
     first, more = errors[0], len(errors) - 1
     message = f"{first.pointer or 'The body'}: {first.message}" + (f" (and {more} more)" if more else "")
-    return Problem(422, "missing_required_field" if missing else "validation_error", message, errors=errors)
+    name = "missing_required_field" if missing else "validation_error"
+    return Problem(422, name, message, errors=errors[:_REPORTED])
+
+
+def invalid_idempotency_key(length: int) -> Problem:
+    """400: the header Idempotency-Key cannot be used; it may be *length* characters long."""
+    message = f"The header Idempotency-Key must be 1 to {length} printable ASCII characters."
+    return Problem(400, "invalid_idempotency_key", message)
+
+
+def missing_api_key() -> Problem:
+    """401: the request came without an API key."""
+    message = "There is no API key. Send it in the header Authorization: Bearer <key>."
+    return Problem(401, "missing_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def invalid_api_key() -> Problem:
+    """403: the API key is worth nothing; does not tell whether it ever was."""
+    return Problem(403, "invalid_api_key", "The API key is not valid.")
+
+
+def restricted_api_key(permission: str) -> Problem:
+    """401: the API key is good, but its *permission* does not allow this call."""
+    message = f"The permission of this API key, {permission}, does not allow this call."
+    headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}  # RFC 6750, section 3.1
+    return Problem(401, "restricted_api_key", message, headers=headers)
+
+
+def rate_limit_exceeded(retry_after: int) -> Problem:
+    """429: the API key calls too often; there is room for another request in *retry_after* seconds."""
+    message = f"This API key makes too many requests. Wait {retry_after} s before the next one."
+    return Problem(429, "rate_limit_exceeded", message, headers={"retry-after": str(retry_after)})
+
+
+def foreign_sender(pointer: str) -> Problem:
+    """403: the API key is limited to some sender domains, and this is none of them."""
+    error = FieldError(pointer, "has a domain that this API key may not send from")
+    return Problem(403, "validation_error", f"{pointer}: {error.message}", errors=[error])
+
+
+def invalid_idempotent_request(pointers: Iterable[str]) -> Problem:
+    """409: an idempotency key was used before, for something else.
+
+    *pointers* name the keys of a batch's items; none stand for the request's own key.
+    """
+    message = "was used before for a different request"
+    errors = [FieldError(pointer, message) for pointer in pointers][:_REPORTED]
+    sentence = f"{errors[0].pointer}: {message}" if errors else f"The idempotency key {message}."
+    return Problem(409, "invalid_idempotent_request", sentence, errors=errors)
+
+
+def concurrent_idempotent_requests(retry_after: int) -> Problem:
+    """409: a request with the same idempotency key is under way; repeat it after *retry_after* seconds."""
+    message = "A request with the same idempotency key is being worked on. Try again later."
+    headers = {"Retry-After": str(retry_after)}
+    return Problem(409, "concurrent_idempotent_requests", message, headers=headers)
+
+
+def not_scheduled(status: str) -> Problem:
+    """409: only a message that is still scheduled can be rescheduled or canceled."""
+    return Problem(409, "not_scheduled", f"The message is not scheduled any more: it is {status}.")
+
+
+def read_only() -> Problem:
+    """403: the template belongs to the operator, and no tenant may change it."""
+    message = (
+        "This template comes from the operator's folder and is changed there only; it can be duplicated."
+    )
+    return Problem(403, "read_only", message)
 
 
 def not_found() -> Problem:

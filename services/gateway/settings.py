@@ -5,10 +5,15 @@ Each is read from the environment variable ``PILLARBOX_`` + its name in capitals
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_VISIBLE = re.compile(r"[!-~]{8,}")
 
 
 class Settings(BaseSettings):
@@ -19,7 +24,7 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on.  Loopback, because without API keys nobody else may send."""
+    """Address to listen on.  Loopback, because API keys must not cross a network without TLS."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """TCP port to listen on; 0 takes a free one."""
@@ -32,6 +37,18 @@ class Settings(BaseSettings):
 
     ledger_timeout_seconds: Annotated[float, Field(gt=0)] = 1.0
     """Longest wait for a commit; after it callers get an honest 503 rather than a hanging request."""
+
+    api_key_cache_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    """How long a gateway may believe what it knows of an API key: one revoked elsewhere works so long."""
+
+    api_key_use_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How often it is written down which API keys were used."""
+
+    rate_limit_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10_000.0
+    """Requests a second of one API key that has no rate of its own; 0 is no limit.  Stops a runaway."""
+
+    development_key: SecretStr | None = None
+    """An API key of full access, tenant ``default``; only in the embedded mode, listening on loopback."""
 
     body_limit_bytes: Annotated[int, Field(ge=1024)] = 10_000_000
     """Largest request body, attachments included (base64 adds a third)."""
@@ -60,6 +77,12 @@ class Settings(BaseSettings):
     silent_after_seconds: Annotated[float, Field(gt=0)] = 60.0
     """A published message nobody has heard of for so long is published again, if the broker lost it."""
 
+    idempotency_retention_seconds: Annotated[float, Field(gt=0)] = 86_400.0
+    """How long a repeat under the same idempotency key gets the stored answer; Resend keeps them 24 h."""
+
+    templates_folder: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = None
+    """Folder of templates for every tenant, published when the gateway starts; none if empty."""
+
     drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
     """On shutdown, how long running requests and the relay may take to finish."""
 
@@ -68,6 +91,22 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe log line that is written."""
+
+    @field_validator("development_key")
+    @classmethod
+    def _for_development(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if key is None:
+            return None
+        if not _VISIBLE.fullmatch(key.get_secret_value()):
+            raise ValueError("must be at least 8 visible ASCII characters, without blanks")
+        urls = [info.data[name].get_secret_value() for name in ("broker_url", "ledger_url")]
+        embedded = urls[0].startswith("filesystem://") and urls[1].startswith("sqlite://")
+        if not embedded or info.data["host"] not in _LOOPBACK:
+            raise ValueError(
+                "is for the embedded mode on loopback only (broker filesystem://, ledger sqlite://): "
+                "make a key with python -m services.gateway keys create"
+            )
+        return key
 
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults, fit for a log: secrets are starred."""

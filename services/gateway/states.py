@@ -11,7 +11,10 @@ from typing import Final
 
 from shared.signatures import Event
 
+ACCEPTED: Final = "accepted"
+SCHEDULED: Final = "scheduled"
 QUEUED: Final = "queued"
+CANCELED: Final = "canceled"
 
 _ATTEMPT: Final = 1_000_000
 _PHASE: Final = 1_000_000_000_000
@@ -25,11 +28,12 @@ _PLACE: Final[dict[str, tuple[int, int]]] = {
     Event.EXPIRED: (2, 1),
     Event.FAILED: (2, 2),
     Event.SUPPRESSED: (2, 3),
+    CANCELED: (2, 4),
     Event.SENT: (3, 0),
 }
 
 TERMINAL: Final[frozenset[str]] = frozenset(
-    {Event.SENT, Event.FAILED, Event.SUPPRESSED, Event.EXPIRED},
+    {Event.SENT, Event.FAILED, Event.SUPPRESSED, Event.EXPIRED, CANCELED},
 )
 """After these the gateway waits for nothing more from the mailer."""
 

@@ -1,8 +1,9 @@
 """The sweeper: publishes again whatever the ledger knows and the broker may not.
 
 Three kinds of message are due: those whose publish was never confirmed (a crash, an outage, a
-full buffer); those confirmed but silent for too long (a purged or rebuilt broker); later also
-those scheduled.  Several gateways share the work: rows are taken with ``SKIP LOCKED``.
+full buffer); those whose scheduled time has come; those confirmed but silent for too long (a
+purged or rebuilt broker).  What expired while it waited is ended instead.  Several gateways share
+the work: rows are taken with ``SKIP LOCKED``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from datetime import UTC, datetime
 
 import structlog
 
+from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger, LedgerEvent
-from services.gateway.ledger.writer import Entry
+from services.gateway.ledger.schedule import Schedule
 from services.gateway.logs import places
 from services.gateway.relay.relay import Relay
 from shared.signatures import Lane
@@ -31,6 +33,7 @@ class Sweeper:
     def __init__(
         self,
         ledger: Ledger,
+        schedule: Schedule,
         relay: Relay,
         *,
         interval: float,
@@ -38,6 +41,7 @@ class Sweeper:
         silent_after: float,
     ) -> None:
         self._ledger = ledger
+        self._schedule = schedule
         self._relay = relay
         self._interval = interval
         self._lease = lease
@@ -58,6 +62,8 @@ class Sweeper:
     async def _run(self) -> None:
         while True:
             try:
+                if expired := await self._schedule.expire(limit=_BATCH):
+                    log.info("sweep.expired", messages=len(expired))
                 busy = self._relay.connected and await self._sweep()
             except LedgerUnavailableError:
                 log.warning("ledger.unavailable", during="sweep")

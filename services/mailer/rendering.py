@@ -1,4 +1,4 @@
-"""Renders the mailer's own messages from ``templates/``; HTML is escaped, text is not."""
+"""Renders the mailer's own messages from ``templates/``, in the language of everybody's templates."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
+from services.mailer import templating
 from shared.signatures import Address, SendEmail, SendWelcomeEmail
 
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(enabled_extensions=("html",)),
-    undefined=StrictUndefined,
+_FOLDER = Path(__file__).parent / "templates"
+_SUBJECT, _HTML, _TEXT = (
+    (_FOLDER / name).read_text(encoding="utf-8").removesuffix("\n")
+    for name in ("welcome.subject.txt", "welcome.html", "welcome.txt")
 )
 
 
@@ -26,17 +25,14 @@ class Welcome:
     def render(self, signature: SendWelcomeEmail, message_id: UUID) -> SendEmail:
         """Turn the signature into the message to deliver."""
         variables = {"sender_name": self.sender.name or self.sender.email}
-
-        def rendered(template: str) -> str:
-            return _ENVIRONMENT.get_template(template).render(variables)
-
+        rendered = templating.render(_SUBJECT, _HTML, _TEXT, variables)
         return SendEmail(
             message_id=message_id,
             tenant=signature.tenant,
             lane=signature.lane,
             sender=self.sender,
             to=(Address(email=signature.email),),
-            subject=rendered("welcome.subject.txt").strip(),
-            text=rendered("welcome.txt"),
-            html=rendered("welcome.html"),
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
         )

@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, open_engine
+from services.gateway.ledger.deposit import Deposit, Entry, Key, Verdict, item_answer
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
-from services.gateway.ledger.writer import Entry, Insert, Writer
+from services.gateway.ledger.writer import Insert, Writer
 from shared.signatures import Lane
 
 TIMEOUT = 0.5
@@ -33,9 +35,9 @@ class CountingInsert:
         self._insert = insert
         self.batches: list[int] = []
 
-    async def insert(self, entries: Sequence[Entry]) -> None:
-        self.batches.append(len(entries))
-        await self._insert.insert(entries)
+    async def insert(self, deposits: Sequence[Deposit]) -> list[Verdict]:
+        self.batches.append(len(deposits))
+        return await self._insert.insert(deposits)
 
     async def close(self) -> None:
         await self._insert.close()
@@ -49,10 +51,11 @@ class Gateway:
     ledger: Ledger
     insert: CountingInsert
     writer: Writer
+    schedule: Schedule
 
     async def append(self, *entries: Entry) -> None:
         """Commit entries, all at once."""
-        await asyncio.gather(*map(self.writer.append, entries))
+        await asyncio.gather(*(self.writer.deposit(deposit(entry)) for entry in entries))
 
     async def row(self, entry: Entry) -> Any:
         """The ledger's row of an entry; it must be there."""
@@ -79,6 +82,7 @@ async def gateway(
     *,
     lease: float = 0.0,
     silent_after: float = SILENT_AFTER,
+    retention: float = 86_400.0,
     on_committed: Callable[[Sequence[Entry]], None] = lambda _: None,
 ) -> AsyncIterator[Gateway]:
     """Wire a gateway's ledger as its composition root does."""
@@ -86,27 +90,45 @@ async def gateway(
     engine = open_engine(address, TIMEOUT)
     writing = asyncio.Lock() if address.is_sqlite else None
     insert: Insert = (
-        PostgresqlInsert(address.dsn, timeout=TIMEOUT, lease=lease)
+        PostgresqlInsert(address.dsn, timeout=TIMEOUT, lease=lease, retention=retention)
         if writing is None
-        else SqliteInsert(address.dsn, timeout=TIMEOUT, lease=lease, writing=writing)
+        else SqliteInsert(address.dsn, timeout=TIMEOUT, lease=lease, retention=retention, writing=writing)
     )
     counting = CountingInsert(insert)
     writer = Writer(counting, on_committed=on_committed)
     try:
-        yield Gateway(
-            engine, Ledger(Sessions(engine, writing=writing), silent_after=silent_after), counting, writer
-        )
+        sessions = Sessions(engine, writing=writing)
+        ledger = Ledger(sessions, silent_after=silent_after)
+        yield Gateway(engine, ledger, counting, writer, Schedule(sessions))
     finally:
         await writer.close()
         await engine.dispose()
 
 
 def entry(
-    message_id: UUID | None = None, *, tenant: str = "default", lane: Lane = Lane.TRANSACTIONAL
+    message_id: UUID | None = None,
+    *,
+    tenant: str = "default",
+    lane: Lane = Lane.TRANSACTIONAL,
+    **fields: Any,
 ) -> Entry:
     """An accepted message."""
     arguments = '{"email":"joão@example.org"}'.encode()
-    return Entry(message_id or new_message_id(), tenant, lane, "mailer.send_welcome_email", arguments)
+    return Entry(
+        message_id or new_message_id(), tenant, lane, "mailer.send_welcome_email", arguments, **fields
+    )
+
+
+def deposit(*entries: Entry, key: Key | None = None, **fields: Any) -> Deposit:
+    """What one request wants committed."""
+    return Deposit(entries[0].tenant, entries, answered, key, **fields)
+
+
+def answered(ids: Sequence[UUID | None]) -> bytes:
+    """The body of a 202 that names every message."""
+    if len(ids) == 1 and ids[0] is not None:
+        return item_answer(ids[0])
+    return ",".join(str(message_id) for message_id in ids).encode()
 
 
 def event(

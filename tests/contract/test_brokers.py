@@ -21,9 +21,9 @@ from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 
 from services.gateway.identifiers import new_message_id
+from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.queries import LedgerEvent
-from services.gateway.ledger.writer import Entry
 from services.gateway.recorder import Recorder
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publisher

@@ -22,12 +22,13 @@ from alembic.migration import MigrationContext
 
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.deposit import Deposit, Entry, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.queries import LedgerEvent
 from services.gateway.ledger.schema import metadata, moment_in
-from services.gateway.ledger.writer import Entry, Writer
+from services.gateway.ledger.writer import Writer
 from shared.signatures import Lane
-from tests.contract.ledgers import BEGINNING, SILENT_AFTER, Gateway, entry, event, gateway
+from tests.contract.ledgers import BEGINNING, SILENT_AFTER, Gateway, deposit, entry, event, gateway
 from tests.servers.packages import program
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port
@@ -184,11 +185,12 @@ async def test_a_poisonous_entry_fails_alone(box: Gateway, ledger_url: str) -> N
     entries = [entry() for _ in range(20)]
     doubled = entry(entries[7].id, tenant="another")
     waiting = [*entries[:15], doubled, *entries[15:]]
-    expected = [None] * 15 + [EntryRefusedError] + [None] * 5
+    expected = [Verdict] * 15 + [EntryRefusedError] + [Verdict] * 5
+    deposits = (box.writer.deposit(deposit(one)) for one in waiting)
 
-    results = await asyncio.gather(*map(box.writer.append, waiting), return_exceptions=True)
+    results = await asyncio.gather(*deposits, return_exceptions=True)
 
-    assert expected == [result if result is None else type(result) for result in results]
+    assert expected == [type(result) for result in results]
     assert hexes(entries) == stored_ids(ledger_url)
 
 
@@ -223,8 +225,8 @@ async def test_refused_entries_are_not_handed_on(ledger_url: str) -> None:
 async def test_a_caller_who_hung_up_in_the_queue_leaves_nothing(box: Gateway, ledger_url: str) -> None:
     """Nobody got an answer, so no message need exist."""
     first, hung_up = entry(), entry()
-    committing = asyncio.create_task(box.writer.append(first))
-    waiting = asyncio.create_task(box.writer.append(hung_up))
+    committing = asyncio.create_task(box.writer.deposit(deposit(first)))
+    waiting = asyncio.create_task(box.writer.deposit(deposit(hung_up)))
     await asyncio.sleep(0)
     waiting.cancel()
 
@@ -236,8 +238,8 @@ async def test_a_caller_who_hung_up_in_the_queue_leaves_nothing(box: Gateway, le
 class BuggyInsert:
     """Fails in a way that nobody foresaw."""
 
-    async def insert(self, entries: Sequence[Entry]) -> None:
-        message = f"cannot insert {len(entries)} entries"
+    async def insert(self, deposits: Sequence[Deposit]) -> list[Verdict]:
+        message = f"cannot insert {len(deposits)} deposits"
         raise RuntimeError(message)
 
     async def close(self) -> None:
@@ -249,7 +251,9 @@ async def test_a_bug_leaves_no_caller_waiting() -> None:
     writer = Writer(BuggyInsert(), on_committed=lambda _: None)
 
     async with asyncio.timeout(2):
-        results = await asyncio.gather(*(writer.append(entry()) for _ in range(3)), return_exceptions=True)
+        results = await asyncio.gather(
+            *(writer.deposit(deposit(entry())) for _ in range(3)), return_exceptions=True
+        )
 
     assert all(isinstance(result, Exception) for result in results)
 
@@ -726,7 +730,7 @@ async def test_an_unreachable_ledger_is_unavailable(nowhere: str) -> None:
             ledger.take_silent(Lane.BULK, limit=1),
             ledger.believed_in_broker(Lane.BULK),
             ledger.record([event(some, "sent")]),
-            box.writer.append(entry()),
+            box.writer.deposit(deposit(entry())),
         ]
         answers = await asyncio.gather(*questions, return_exceptions=True)
 
@@ -736,7 +740,7 @@ async def test_an_unreachable_ledger_is_unavailable(nowhere: str) -> None:
 async def test_an_unreachable_ledger_has_stored_nothing(nowhere: str) -> None:
     """The caller may safely try again elsewhere, and those who waited behind may too."""
     async with gateway(nowhere) as box:
-        appends = (box.writer.append(entry()) for _ in range(5))
+        appends = (box.writer.deposit(deposit(entry())) for _ in range(5))
         errors = await asyncio.gather(*appends, return_exceptions=True)
 
     assert {LedgerUnavailableError} == set(map(type, errors))
@@ -793,7 +797,10 @@ async def test_a_locked_sqlite_is_unavailable(tmp_path: Path) -> None:
         await box.accept()
         locker = sqlite3.connect(tmp_path / "database.sqlite3")
         locker.execute("BEGIN EXCLUSIVE")
-        operations = [box.writer.append(entry()), other.ledger.record([event(new_message_id(), "sent")])]
+        operations = [
+            box.writer.deposit(deposit(entry())),
+            other.ledger.record([event(new_message_id(), "sent")]),
+        ]
         errors = await asyncio.gather(*operations, return_exceptions=True)
         locker.rollback()
         locker.close()

@@ -29,6 +29,8 @@ EMAIL: dict[str, Any] = {
     "text": "It works.",
 }
 
+DEVELOPMENT_KEY = "canary-key-that-no-log-may-show"
+
 FINAL = frozenset({"sent", "failed", "suppressed", "expired"})
 
 # Everything that a test would otherwise wait for; the defaults are pinned elsewhere.
@@ -113,12 +115,15 @@ class System:
     port: int = field(default_factory=free_port)
     gateway: Service = field(init=False)
     mailers: list[Service] = field(default_factory=list)
+    key: str = field(init=False)
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the gateway and the client, without starting anything."""
+        self.key = self.settings.get("PILLARBOX_DEVELOPMENT_KEY", DEVELOPMENT_KEY)
         self.gateway = self._service("gateway", [str(BIN / "python"), "-m", "services.gateway"])
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        base_url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=base_url, headers=self.headers(), timeout=10)
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +135,9 @@ class System:
         """Migrate, start the gateway and some mailers, and wait until the gateway is ready."""
         if self.ledger_url.startswith("postgresql"):
             self.migrate()
+        if not self._is_embedded():
+            self.key = self.create_key("--tenant", "default")
+            self.client.headers.update(self.headers())
         self.gateway.start()
         for _ in range(mailers):
             self.add_mailer()
@@ -141,6 +149,18 @@ class System:
         command = [*self.gateway.command, "migrate"]
         subprocess.run(command, env=self.gateway.environment, check=True, capture_output=True, timeout=60)
 
+    def create_key(self, *options: str) -> str:
+        """Run the operator's command that makes an API key, and return the key."""
+        command = [*self.gateway.command, "keys", "create", *options]
+        result = subprocess.run(
+            command, env=self.gateway.environment, check=True, capture_output=True, text=True, timeout=60
+        )
+        return result.stdout.strip()
+
+    def headers(self, key: str | None = None) -> dict[str, str]:
+        """The headers that carry an API key, by default the system's own."""
+        return {"Authorization": f"Bearer {self.key if key is None else key}"}
+
     def add_mailer(self, app: str = "services.mailer.worker") -> Service:
         """Start one more mailer, as ``kubectl scale`` would."""
         number = len(self.mailers) + 1
@@ -149,6 +169,14 @@ class System:
         mailer.start()
         self.mailers.append(mailer)
         return mailer
+
+    def add_gateway(self, port: int) -> Service:
+        """Start one more gateway on the same ledger and broker."""
+        gateway = self._service("gateway", self.gateway.command)
+        gateway.environment["PILLARBOX_PORT"] = str(port)
+        gateway.log_path = self.folder / "gateway-2.log"
+        gateway.start()
+        return gateway
 
     def wait_until_ready(self, seconds: float = 30) -> None:
         """Wait until the gateway says that it may take traffic."""
@@ -218,8 +246,15 @@ class System:
         except httpx.TransportError:
             return 0
 
+    def _is_embedded(self) -> bool:
+        """Whether the gateway takes a development key, and need not be given another."""
+        host = self.settings.get("PILLARBOX_HOST", "127.0.0.1")
+        urls = (self.gateway_broker, self.ledger_url)
+        return host == "127.0.0.1" and [url.partition(":")[0] for url in urls] == ["filesystem", "sqlite"]
+
     def _service(self, name: str, command: list[str]) -> Service:
         is_gateway = name == "gateway"
+        has_fixed_key = is_gateway and self._is_embedded()
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PILLARBOX_")},
             **QUICK,
@@ -230,6 +265,7 @@ class System:
             "PILLARBOX_LEDGER_URL": self.ledger_url,
             "PILLARBOX_CLAIMS_URL": self.claims_url,
             "PILLARBOX_OUTBOX_DIRECTORY": str(self.folder / "outbox"),
+            **({"PILLARBOX_DEVELOPMENT_KEY": self.key} if has_fixed_key else {}),
             **self.settings,
         }
         return Service(command, environment, self.folder / f"{name}.log")

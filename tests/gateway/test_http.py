@@ -147,7 +147,7 @@ def test_a_form_is_not_taken_for_json(gateway: System) -> None:
 
 def test_a_body_that_never_ends_times_out(gateway: System) -> None:
     """A caller that stops in the middle of its body is answered 408."""
-    assert b"408" in raw(gateway, _begun_post(1000) + b'{"from":')[:20]
+    assert b"408" in raw(gateway, _begun_post(gateway, 1000) + b'{"from":')[:20]
 
 
 def test_two_lengths_are_one_too_many(gateway: System) -> None:
@@ -164,7 +164,7 @@ def test_more_requests_than_the_limit_are_turned_away(gateway: System) -> None:
     """Over the in-flight limit the answer is 503 with Retry-After, before a body is read."""
     slow = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(4)]
     for connection in slow:
-        connection.sendall(_begun_post(1000))
+        connection.sendall(_begun_post(gateway, 1000))
     time.sleep(0.2)
     answer = gateway.post()
     probe = gateway.client.get("/healthz")
@@ -185,7 +185,7 @@ def test_a_caller_that_hangs_up_harms_nobody(gateway: System) -> None:
     for _ in range(20):
         connection = socket.create_connection(("127.0.0.1", gateway.port))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        connection.sendall(_begun_post(500) + b'{"from": "a@example.com"')
+        connection.sendall(_begun_post(gateway, 500) + b'{"from": "a@example.com"')
         connection.close()
 
     until(lambda: gateway.post().status_code == 202, 5, "the gateway to have noticed")
@@ -231,7 +231,7 @@ def test_concurrent_posts_are_all_stored_once(gateway: System) -> None:
     ids: list[str] = []
 
     def post() -> None:
-        with httpx.Client(base_url=gateway.client.base_url) as client:
+        with httpx.Client(base_url=gateway.client.base_url, headers=gateway.headers()) as client:
             ids.extend(client.post("/emails", json=EMAIL).json()["id"] for _ in range(25))
 
     callers = [threading.Thread(target=post) for _ in range(4)]
@@ -266,8 +266,12 @@ def raw(gateway: System, request: bytes) -> bytes:
         return answer
 
 
-def _begun_post(length: int) -> bytes:
-    return (
-        b"POST /emails HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        % length
-    )
+def _begun_post(gateway: System, length: int) -> bytes:
+    lines = [
+        "POST /emails HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {gateway.key}",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    ]
+    return "\r\n".join([*lines, "\r\n"]).encode()

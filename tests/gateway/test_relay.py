@@ -11,12 +11,13 @@ import pytest
 
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
-from services.gateway.ledger.writer import Entry
 from services.gateway.relay.publisher import Link, Published
 from services.gateway.relay.relay import Relay
+from tests.contract.ledgers import deposit
 
 
 class Broker:
@@ -77,7 +78,7 @@ class World:
             Entry(new_message_id(), "default", "transactional", "mailer.send_email", b"x" * size)
             for _ in range(count)
         ]
-        await self.insert.insert(entries)
+        await self.insert.insert([deposit(*entries)])
         return entries
 
     async def status(self, entry: Entry) -> str:
@@ -95,7 +96,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await migrate(engine)
     writing = asyncio.Lock()
     ledger = Ledger(Sessions(engine, writing=writing), silent_after=60)
-    insert = SqliteInsert(address.dsn, timeout=1, lease=5, writing=writing)
+    insert = SqliteInsert(address.dsn, timeout=1, lease=5, retention=60, writing=writing)
     world = World(ledger, insert, capacity=10)
     await world.start()
     yield world

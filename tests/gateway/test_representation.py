@@ -56,6 +56,9 @@ def test_an_email_is_shown_with_all_its_fields() -> None:
             "tags": [{"name": "kind", "value": "receipt"}],
             "metadata": {"order": "1"},
             "attachments": [{"filename": "a", "content": "aGVsbG8="}],
+            "lane": "bulk",
+            "expires_at": AT,
+            "on_uncertain": "hold",
         }
     )
     expected = SHOWN | {
@@ -71,6 +74,12 @@ def test_an_email_is_shown_with_all_its_fields() -> None:
         "headers": {"X-A": "1"},
         "tags": [{"name": "kind", "value": "receipt"}],
         "metadata": {"order": "1"},
+        "priority": "bulk",
+        "expires_at": "2026-01-02T03:04:05Z",
+        "on_uncertain": "hold",
+        "template": None,
+        "scheduled_at": None,
+        "purged_at": None,
     }
 
     assert expected == represent_email(email, **STATE)
@@ -81,9 +90,33 @@ def test_a_welcome_email_shows_what_the_gateway_knows() -> None:
     unknown = dict.fromkeys(("message_id", "from", "subject", "html", "text"))
     expected = SHOWN | unknown | {"to": ["ann@example.org"], "headers": {}, "metadata": {}}
     expected |= {field: [] for field in ("cc", "bcc", "reply_to", "tags")}
+    expected |= dict.fromkeys(("expires_at", "template", "scheduled_at", "purged_at"))
+    expected |= {"priority": "transactional", "on_uncertain": "resend"}
     email = SendWelcomeEmail(email="ann@example.org", message_id=MESSAGE_ID)
 
     assert expected == represent_email(email, **STATE)
+
+
+def test_a_template_is_shown_as_it_was_accepted() -> None:
+    """Its source and variables stand where subject and bodies will only be rendered."""
+    email = SendEmail.model_validate(
+        {
+            "message_id": MESSAGE_ID,
+            "from": Address(email="letters@example.com"),
+            "to": [Address(email="ann@example.org")],
+            "subject": "Hi {{ name }}",
+            "template": {"subject": "Hi {{ name }}", "text": "Dear {{ name }}", "variables": {"name": "Ann"}},
+        }
+    )
+    shown = represent_email(email, **STATE, scheduled_at=AT)
+
+    assert {
+        "subject": "Hi {{ name }}",
+        "html": None,
+        "text": "Dear {{ name }}",
+        "variables": {"name": "Ann"},
+    } == shown["template"]
+    assert ("Hi {{ name }}", "2026-01-02T03:04:05Z") == (shown["subject"], shown["scheduled_at"])
 
 
 def test_what_was_never_accepted_cannot_be_shown() -> None:

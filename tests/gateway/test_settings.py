@@ -15,6 +15,10 @@ PROMISED: dict[str, Any] = {
     "broker_url": SecretStr("filesystem://var/broker"),
     "ledger_url": SecretStr("sqlite:///var/ledger.sqlite3"),
     "ledger_timeout_seconds": 1.0,
+    "api_key_cache_seconds": 1.0,
+    "api_key_use_seconds": 5.0,
+    "rate_limit_per_second": 10_000.0,
+    "development_key": None,
     "body_limit_bytes": 10_000_000,
     "body_timeout_seconds": 10.0,
     "in_flight_limit": 512,
@@ -24,7 +28,9 @@ PROMISED: dict[str, Any] = {
     "sweep_interval_seconds": 1.0,
     "publish_lease_seconds": 5.0,
     "silent_after_seconds": 60.0,
+    "templates_folder": None,
     "drain_timeout_seconds": 20.0,
+    "idempotency_retention_seconds": 86_400.0,
     "log_format": "auto",
     "log_level": "INFO",
 }
@@ -70,10 +76,46 @@ def test_secrets_are_starred() -> None:
         broker_url=SecretStr(f"amqp://gateway:{PASSWORD}@mq/pillarbox"),
         ledger_url=SecretStr(f"postgresql://gateway:{PASSWORD}@db/ledger"),
     )
+    embedded = Settings(development_key=SecretStr(PASSWORD))
     expected = {"port": 8081, "broker_url": "**********", "ledger_url": "**********"}
 
     assert expected == settings.changed()
-    assert PASSWORD not in f"{settings!r} {settings}"
+    assert {"development_key": "**********"} == embedded.changed()
+    assert PASSWORD not in f"{settings!r} {settings} {embedded!r} {embedded}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_development_key_is_taken_on_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """In the embedded mode, in any form without blanks."""
+    monkeypatch.setenv("PILLARBOX_HOST", host)
+    monkeypatch.setenv("PILLARBOX_DEVELOPMENT_KEY", "re_12345")
+    key = load().development_key
+
+    assert key is not None
+    assert "re_12345" == key.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOST", "0.0.0.0"),
+        ("HOST", "::"),
+        ("HOST", ""),
+        ("BROKER_URL", f"amqp://gateway:{PASSWORD}@mq/pillarbox"),
+        ("BROKER_URL", f"redis://:{PASSWORD}@redis/0"),
+        ("LEDGER_URL", f"postgresql://gateway:{PASSWORD}@db/ledger"),
+    ],
+)
+def test_a_development_key_is_refused_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Nobody takes it along into production: the gateway does not start, and says what to do instead."""
+    monkeypatch.setenv(f"PILLARBOX_{name}", value)
+    monkeypatch.setenv("PILLARBOX_DEVELOPMENT_KEY", PASSWORD)
+    with pytest.raises(SystemExit, match=r"^PILLARBOX_DEVELOPMENT_KEY: .*keys create$") as told:
+        load()
+
+    assert PASSWORD not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +125,14 @@ def test_secrets_are_starred() -> None:
         ("port", "65536"),
         ("port", "http"),
         ("ledger_timeout_seconds", "0"),
+        ("api_key_cache_seconds", "-1"),
+        ("api_key_cache_seconds", "61"),
+        ("api_key_use_seconds", "0"),
+        ("rate_limit_per_second", "-1"),
+        ("rate_limit_per_second", "inf"),
+        ("development_key", "1234567"),
+        ("development_key", "two words"),
+        ("development_key", "schlüssel"),
         ("body_limit_bytes", "1023"),
         ("body_timeout_seconds", "0"),
         ("in_flight_limit", "0"),

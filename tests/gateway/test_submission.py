@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +13,17 @@ import pytest
 
 from services.gateway.problems import FieldError, Problem
 from services.gateway.submission.email import parse_email, parse_welcome_email
-from shared.signatures import Address, Attachment, SendEmail, SendWelcomeEmail, Tag
+from services.gateway.templates import TemplateContent
+from shared.signatures import (
+    Address,
+    Attachment,
+    Lane,
+    OnUncertain,
+    SendEmail,
+    SendWelcomeEmail,
+    Tag,
+    Template,
+)
 
 MESSAGE_ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")
 HELLO = "aGVsbG8="
@@ -161,7 +173,6 @@ MISSING = {
     "both bodies": (body(text=...), ["/html"]),
     "both bodies empty": (body(text="", html=""), ["/html"]),
     "both bodies null": (body(text=None, html=None), ["/html"]),
-    "filename": (attached(filename=...), ["/attachments/0/filename"]),
     "content": (attached(content=...), ["/attachments/0/content"]),
 }
 
@@ -446,3 +457,123 @@ def test_refused_welcome_emails(raw: bytes, name: str, expected: list[str]) -> N
 
     assert name == caught.value.name
     assert expected == [error.pointer for error in caught.value.errors]
+
+
+@pytest.mark.parametrize("nothing", [..., None, False])
+def test_a_file_may_have_no_name(nothing: object) -> None:
+    """Some SDKs leave it out, or say false; the file is then called attachment."""
+    (attachment,) = sent(attached(filename=nothing)).attachments
+
+    assert ("attachment", "application/octet-stream") == (attachment.filename, attachment.content_type)
+
+
+def test_there_are_no_topics() -> None:
+    """Null, which some SDKs write, asks for none."""
+    assert sent(body()) == sent(body(topic_id=None))
+    assert ["/topic_id"] == pointers(body(topic_id="news"))
+
+
+TEMPLATE = TemplateContent(
+    sender=Address(email="template@example.com"),
+    reply_to=(Address(email="reply@example.com"),),
+    subject="Hi {{ name }}",
+    html="<p>{{ name }}</p>",
+    text=None,
+    fallbacks={},
+    needed=frozenset({"name"}),
+)
+
+
+def from_template(**fields: object) -> SendEmail:
+    """What would be queued of a message that is made from the template."""
+    nothing = {"from": ..., "subject": ..., "text": ...}
+    use = {"id": "hello", "variables": {"name": "Ann"}}
+    return parse_email(body(**nothing | {"template": use} | fields)).signature(
+        MESSAGE_ID, "default", TEMPLATE
+    )
+
+
+def test_a_template_gives_what_the_message_lacks() -> None:
+    """Sender, answers' address, subject and bodies; the source travels with its variables."""
+    email = from_template()
+
+    assert (TEMPLATE.sender, TEMPLATE.reply_to) == (email.sender, email.reply_to)
+    assert ("Hi {{ name }}", None, None) == (email.subject, email.html, email.text)
+    assert (
+        Template(subject="Hi {{ name }}", html="<p>{{ name }}</p>", variables={"name": "Ann"})
+        == email.template
+    )
+
+
+def test_what_the_message_says_itself_counts_more_than_the_template() -> None:
+    """A subject of its own stands as it is, braces and all."""
+    email = from_template(**{"from": "own@example.com", "subject": "{{ own }}", "reply_to": "r@example.com"})
+
+    assert ("own@example.com", "r@example.com") == (email.sender.email, email.reply_to[0].email)
+    assert "{{ own }}" == email.subject
+    assert email.template is not None
+    assert email.template.subject is None
+
+
+def test_a_template_without_sender_and_subject_leaves_them_to_the_message() -> None:
+    """They are required then, and named."""
+    bare = replace(TEMPLATE, sender=None, subject=None)
+    submission = parse_email(
+        body(**{"from": ..., "subject": ..., "text": ...}, template={"id": "x", "variables": {"name": "Ann"}})
+    )
+
+    with pytest.raises(Problem) as caught:
+        submission.signature(MESSAGE_ID, "default", bare)
+
+    assert "missing_required_field" == caught.value.name
+    assert ["/from", "/subject"] == [error.pointer for error in caught.value.errors]
+
+
+def test_a_missing_variable_is_named() -> None:
+    """The template says what it needs."""
+    with pytest.raises(Problem) as caught:
+        from_template(template={"id": "hello", "variables": {"nome": "Ann"}})
+
+    assert ["/template/variables/name"] == [error.pointer for error in caught.value.errors]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"template": {"id": "a"}, "html": "x", "text": ...}, ["/html"]),
+        ({"template": {"id": "a"}}, ["/text"]),
+        ({"template": {}}, ["/template/id"]),
+        ({"template": {"id": ""}}, ["/template/id"]),
+        ({"template": "a"}, ["/template"]),
+        ({"template": {"id": "a", "variables": []}, "text": ...}, ["/template/variables"]),
+        ({"template": {"id": "a", "version": 1}, "text": ...}, ["/template/version"]),
+    ],
+)
+def test_refused_uses_of_templates(fields: dict[str, object], expected: list[str]) -> None:
+    """A template stands in place of bodies, and is named by one id."""
+    assert expected == pointers(body(**fields))
+
+
+def test_a_message_may_wait_and_expire() -> None:
+    """Moments are kept in UTC; what is scheduled is no matter of the mailer's."""
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    end = start + timedelta(hours=1)
+    zone = timezone(timedelta(hours=2))
+    submission = parse_email(
+        body(scheduled_at=start.astimezone(zone).isoformat(), expires_at=end.astimezone(zone).isoformat())
+    )
+
+    assert (start, end) == (submission.scheduled_at, submission.expires_at)
+    assert end == submission.signature(MESSAGE_ID, "default").expires_at
+    assert ["/expires_at"] == pointers(body(scheduled_at=end.isoformat(), expires_at=start.isoformat()))
+    assert ["/scheduled_at"] == pointers(body(scheduled_at="when it suits you"))
+
+
+def test_lane_and_doubt() -> None:
+    """Bulk mail takes its own lane; a message that must not come twice is held in doubt."""
+    email = sent(body(priority="bulk", on_uncertain="hold"))
+
+    assert (Lane.BULK, OnUncertain.HOLD) == (email.lane, email.on_uncertain)
+    assert (Lane.TRANSACTIONAL, OnUncertain.RESEND) == (sent(body()).lane, sent(body()).on_uncertain)
+    assert ["/priority"] == pointers(body(priority="urgent"))
+    assert ["/on_uncertain"] == pointers(body(on_uncertain=True))

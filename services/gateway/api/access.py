@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from services.gateway.callers import CALLER, Caller, Permission
+from services.gateway.callers import Caller, Permission
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
+CALLER = web.RequestKey("caller", Caller)
+"""Key under which an authenticated request carries who it is from."""
+
 _ATTRIBUTE = "needed_permission"
 _PUBLIC = "public"
 
@@ -43,5 +46,4 @@ def needed(handler: Callable[..., Any]) -> Permission | None:
 
 def caller(request: web.Request) -> Caller:
     """Who is calling; set by the authentication before any handler runs."""
-    identity: Caller = request[CALLER]
-    return identity
+    return request[CALLER]

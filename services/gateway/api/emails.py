@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from aiohttp import web
 
 from services.gateway import problems
+from services.gateway.acceptance import Acceptance, Accepted
+from services.gateway.api.access import caller, needs
 from services.gateway.api.representation import represent_email, represent_timeline
 from services.gateway.api.requests import BodyReader
+from services.gateway.callers import Caller, Permission
+from services.gateway.entries import Draft
+from services.gateway.idempotency import read_key
 from services.gateway.identifiers import new_message_id
-from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.deposit import Key, item_answer
+from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger
-from services.gateway.ledger.writer import Entry, Writer
-from services.gateway.submission.email import parse_email, parse_welcome_email
+from services.gateway.ledger.schedule import Schedule
+from services.gateway.problems import FieldError
+from services.gateway.submission.email import EmailSubmission, Rescheduling, parse_email, parse_welcome_email
+from services.gateway.submission.validation import read
+from services.gateway.templates import TemplateContent, Templates
 from shared.signatures import SendEmail, SendWelcomeEmail
-
-TENANT = "default"
-"""The one tenant there is until callers authenticate."""
 
 MESSAGE_ID = "message_id"
 """Key under which a request carries the id of its message, for the log line."""
 
-_RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """Makes drafts of submissions: gives them their ids, and looks their templates up."""
+
+    templates: Templates
+
+    async def draft(
+        self, caller: Caller, submission: EmailSubmission, *, key: Key | None = None, place: str = ""
+    ) -> Draft:
+        """Return the draft of a submission that stands at *place* in the body.
+
+        Raises:
+            Problem: 422, the template is not there or lacks something; 503, the ledger is away.
+        """
+        template = await self._template(caller.tenant, submission)
+        signature = submission.signature(new_message_id(), caller.tenant, template)
+        return Draft(signature, submission.scheduled_at, key, place)
+
+    async def _template(self, tenant: str, submission: EmailSubmission) -> TemplateContent | None:
+        if submission.template is None:
+            return None
+        content = await ask(self.templates.published(tenant, submission.template.id))
+        if content is None:
+            raise problems.invalid_fields([FieldError("/template/id", "names no published template")])
+        return content
 
 
 @dataclass(frozen=True, slots=True)
 class Emails:
     """The handlers, with what they need."""
 
-    writer: Writer
+    acceptance: Acceptance
+    drafting: Drafting
     ledger: Ledger
+    schedule: Schedule
     body: BodyReader
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -42,73 +79,115 @@ class Emails:
             web.post("/emails", self.post_email),
             web.post("/welcome-emails", self.post_welcome_email),
             web.get("/emails/{id}", self.get_email, allow_head=False),
+            web.patch("/emails/{id}", self.patch_email),
+            web.post("/emails/{id}/cancel", self.cancel_email),
             web.get("/emails/{id}/events", self.get_events, allow_head=False),
         )
 
+    @needs(Permission.SENDING)
     async def post_email(self, request: web.Request) -> web.Response:
         """Accept a message: 202 once it is committed."""
-        submission = parse_email(await self.body.read(request))
-        return await self._accept(request, submission.signature(new_message_id(), TENANT))
+        body = await self.body.read(request)
+        key = read_key(request, "email", body)
+        draft = await self.drafting.draft(caller(request), parse_email(body))
+        return await self._accept(request, draft, key)
 
+    @needs(Permission.SENDING)
     async def post_welcome_email(self, request: web.Request) -> web.Response:
         """Accept a recipient for the mailer's own welcome message."""
-        submission = parse_welcome_email(await self.body.read(request))
-        return await self._accept(request, submission.signature(new_message_id(), TENANT))
+        body = await self.body.read(request)
+        key = read_key(request, "welcome-email", body)
+        submission = parse_welcome_email(body)
+        signature = submission.signature(new_message_id(), caller(request).tenant)
+        return await self._accept(request, Draft(signature), key)
 
+    @needs(Permission.READING)
     async def get_email(self, request: web.Request) -> web.Response:
         """Show a message and its state."""
         row = await self._find(request)
         return web.json_response(represent_email(_signature(row), **_state(row)))
 
+    @needs(Permission.READING)
     async def get_events(self, request: web.Request) -> web.Response:
         """Show a message's timeline."""
         row = await self._find(request)
-        recorded = await self._ask(self.ledger.timeline(row.id))
+        recorded = await ask(self.ledger.timeline(row.id))
         return web.json_response(represent_timeline(row.accepted_at, row.queued_at, recorded))
 
-    async def _accept(self, request: web.Request, signature: SendEmail | SendWelcomeEmail) -> web.Response:
-        message_id = signature.message_id
-        assert message_id is not None  # noqa: S101 - the gateway has just made it
-        request[MESSAGE_ID] = message_id
-        entry = Entry(message_id, signature.tenant, signature.lane, signature.task, signature.arguments())
-        try:
-            await self.writer.append(entry)
-        except LedgerUnavailableError as error:
-            doubtful = message_id if error.unknown else None
-            raise problems.unavailable(_RETRY_AFTER_SECONDS, message_id=doubtful) from error
-        except EntryRefusedError as error:
-            refused = problems.FieldError("", "the ledger cannot store this text")
-            raise problems.invalid_fields([refused]) from error
-        return web.Response(
-            body=b'{"id":"%s"}' % str(message_id).encode(), status=202, content_type="application/json"
-        )
+    @needs(Permission.SENDING)
+    async def patch_email(self, request: web.Request) -> web.Response:
+        """Give a scheduled message another time."""
+        moment = read(Rescheduling, await self.body.read(request)).scheduled_at
+        assert moment is not None  # noqa: S101 - the model requires it
+        row = await self._find(request)
+        if row.expires_at is not None and row.expires_at <= moment:
+            late = FieldError("/scheduled_at", "must be earlier than the message expires")
+            raise problems.invalid_fields([late])
+        return await self._changed(request, self.schedule.reschedule(row.tenant, row.id, moment))
+
+    @needs(Permission.SENDING)
+    async def cancel_email(self, request: web.Request) -> web.Response:
+        """Cancel a scheduled message: after a 200 it never leaves."""
+        row = await self._find(request)
+        return await self._changed(request, self.schedule.cancel(row.tenant, row.id))
+
+    async def _changed(self, request: web.Request, change: Awaitable[bool]) -> web.Response:
+        if not await ask(change):
+            raise problems.not_scheduled((await self._find(request)).status)
+        return web.json_response({"object": "email", "id": str(UUID(request.match_info["id"]))})
+
+    async def _accept(self, request: web.Request, draft: Draft, key: Key | None) -> web.Response:
+        request[MESSAGE_ID] = draft.signature.message_id
+        accepted = await self.acceptance.accept(caller(request), [draft], answer=_answer, key=key)
+        return accepted_response(accepted)
 
     async def _find(self, request: web.Request) -> Any:
         try:
             message_id = UUID(request.match_info["id"])
         except ValueError:
             raise problems.not_found() from None
-        row = await self._ask(self.ledger.find(TENANT, message_id))
+        row = await ask(self.ledger.find(caller(request).tenant, message_id))
         if row is None:
             raise problems.not_found()
         return row
 
-    async def _ask(self, question: Any) -> Any:
-        try:
-            return await question
-        except LedgerUnavailableError as error:
-            raise problems.unavailable(_RETRY_AFTER_SECONDS) from error
+
+async def ask(question: Awaitable[T]) -> T:
+    """Await an answer of the ledger.
+
+    Raises:
+        Problem: 503, there is none.
+    """
+    try:
+        return await question
+    except LedgerUnavailableError as error:
+        raise problems.unavailable(RETRY_AFTER_SECONDS) from error
+
+
+def accepted_response(accepted: Accepted) -> web.Response:
+    """The 202, with a word on whether it is a repetition."""
+    headers = {"Idempotent-Replayed": "true"} if accepted.replayed else None
+    return web.Response(body=accepted.body, status=202, content_type="application/json", headers=headers)
+
+
+def _answer(ids: Sequence[UUID | None]) -> bytes:
+    (message_id,) = ids
+    assert message_id is not None  # noqa: S101 - only an item of a batch is refused alone
+    return item_answer(message_id)
 
 
 def _signature(row: Any) -> SendEmail | SendWelcomeEmail:
     signature = SendEmail if row.task == SendEmail.task else SendWelcomeEmail
-    return signature.parse(row.arguments)
+    # What is left of a message whose bodies are purged still reads as one.
+    return signature.parse(row.arguments or row.summary)
 
 
 def _state(row: Any) -> dict[str, Any]:
     return {
         "status": row.status,
         "created_at": row.accepted_at,
+        "scheduled_at": row.scheduled_at,
+        "purged_at": row.purged_at,
         "attempts": row.attempts,
         "provider": row.provider,
         "provider_message_id": row.provider_message_id,

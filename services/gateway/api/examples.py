@@ -59,6 +59,10 @@ _LEFT_OUT = FieldError("/subject", "is required")
 
 PROBLEMS: tuple[Problem, ...] = (
     problems.invalid_json("EOF while parsing a value at line 1 column 0"),
+    problems.missing_api_key(),
+    problems.invalid_api_key(),
+    problems.restricted_api_key("sending_access"),
+    problems.rate_limit_exceeded(1),
     problems.not_found(),
     problems.method_not_allowed(["GET"]),
     problems.request_timeout(10),

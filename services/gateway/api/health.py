@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from services.gateway.api.access import public
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger
 from services.gateway.relay.relay import Relay
@@ -28,10 +29,12 @@ class Health:
             web.get("/readyz", self.readyz, allow_head=False),
         )
 
+    @public
     async def healthz(self, _: web.Request) -> web.Response:
         """The process answers; deliberately asks nothing of anything else."""
         return web.json_response({"status": "ok"})
 
+    @public
     async def readyz(self, _: web.Request) -> web.Response:
         """May this gateway take traffic?  The broker may be away: accepting does not need it."""
         ledger = "ok"

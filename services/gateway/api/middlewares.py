@@ -12,7 +12,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from services.gateway import problems
+from services.gateway.api.access import CALLER
+from services.gateway.api.dialects import respond
 from services.gateway.api.emails import MESSAGE_ID
+from services.gateway.api.rate_limit import HEADERS
 from services.gateway.logs import places
 
 log = structlog.get_logger()
@@ -37,6 +40,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         status = response.status
         response.headers[REQUEST_ID] = request_id
+        response.headers.update(request.get(HEADERS, ()))
         return response
     finally:
         if request.path not in _PROBES:
@@ -46,6 +50,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _log_line(request: web.Request, request_id: str, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
     message_id = request.get(MESSAGE_ID)
+    identity = request.get(CALLER)
     log.info(
         "message.accepted" if status == web.HTTPAccepted.status_code else "request.finished",
         method=request.method,
@@ -54,27 +59,29 @@ def _log_line(request: web.Request, request_id: str, status: int, seconds: float
         duration_ms=round(seconds * 1000, 2),
         request_id=request_id,
         message_id=str(message_id) if message_id else None,
+        tenant=identity.tenant if identity else None,
+        key_id=str(identity.key_id) if identity else None,
     )
 
 
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that is raised into the documented error body."""
+    """Turn everything that is raised into the documented error body, in the dialect of the path."""
     try:
         return await handler(request)
     except problems.Problem as problem:
-        return problem.response()
+        return respond(request, problem)
     except web.HTTPMethodNotAllowed as error:
-        return problems.method_not_allowed(error.allowed_methods).response()
+        return respond(request, problems.method_not_allowed(error.allowed_methods))
     except web.HTTPNotFound:
-        return problems.not_found().response()
+        return respond(request, problems.not_found())
     except ConnectionError:
         return web.Response(status=_HUNG_UP)  # nobody is there to read it
     except web.HTTPException:
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours, answered as one
         log.error("request.crashed", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
-        return problems.internal_server_error().response()
+        return respond(request, problems.internal_server_error())
 
 
 def limit_in_flight(limit: int, *, limit_bytes: int, largest: int) -> Middleware:

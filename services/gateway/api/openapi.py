@@ -24,17 +24,20 @@ class AcceptedBody(BaseModel):
 
 _PROBLEMS = {
     400: "The body is no JSON text.",
+    401: "The request came without an API key, or the key's permission does not allow this call.",
+    403: "The API key is not valid.",
     404: "There is nothing at this address.",
     405: "The resource does not know this method; the header Allow lists those it knows.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not JSON by its Content-Type, or is compressed.",
     422: "The body is JSON, but not what this call takes; every failing field is named.",
+    429: "The API key makes too many requests. Try again after retry-after.",
     500: "A bug of the gateway.",
     503: "Not now: overloaded, or the ledger cannot be written. Try again after Retry-After.",
 }
-_WRITING = (400, 405, 408, 413, 415, 422, 500, 503)
-_READING = (404, 405, 500, 503)
+_WRITING = (400, 401, 403, 405, 408, 413, 415, 422, 429, 500, 503)
+_READING = (401, 403, 404, 405, 429, 500, 503)
 _PROBING = (405, 500)
 _HEALTH = {"type": "string", "enum": ["ok", "unavailable"]}
 
@@ -140,7 +143,7 @@ def _responses(
 
 
 def _problem(status: int) -> dict[str, Any]:
-    names = ["X-Request-Id", *{405: ["Allow"], 503: ["Retry-After"]}.get(status, [])]
+    names = ["X-Request-Id", *{405: ["Allow"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, [])]
     content = {_JSON: {"schema": {"$ref": f"{_SCHEMAS}ErrorBody"}, "examples": problem_examples(status)}}
     return {"description": _PROBLEMS[status], "headers": _header_refs(*names), "content": content}
 

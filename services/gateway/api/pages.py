@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
+
+from pydantic import BaseModel, Field
 
 from services.gateway import problems
 from services.gateway.ledger.paging import LIMIT, MOST, Page
@@ -12,6 +14,22 @@ from services.gateway.problems import FieldError
 
 PARAMETERS = frozenset({"limit", "after", "before"})
 """The query parameters that every list takes."""
+
+
+Item = TypeVar("Item")
+
+
+class Listing(BaseModel, Generic[Item]):
+    """A page of a list."""
+
+    object: Literal["list"] = "list"
+    has_more: bool = Field(description="Whether there are more items in the direction of this page.")
+    data: list[Item]
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+        """Give lists names that can be read in the description of the API."""
+        return f"{params[0].__name__}List"
 
 
 def read_page(query: Mapping[str, str], *, filters: Iterable[str] = ()) -> Page:

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.gateway.submission.addresses import render
-from shared.signatures import SendEmail, SendWelcomeEmail, Tag
+from shared.signatures import Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
 
 LAST_EVENT = MappingProxyType(
     {
@@ -41,6 +41,15 @@ class _Representation(BaseModel):
     )
 
 
+class UsedTemplate(_Representation):
+    """The template of a message as it was when the message was accepted."""
+
+    subject: str | None
+    html: str | None
+    text: str | None
+    variables: dict[str, JsonValue]
+
+
 class EmailRepresentation(_Representation):
     """A message.  What only the mailer knows is null for a welcome e-mail: sender, subject, bodies."""
 
@@ -50,6 +59,7 @@ class EmailRepresentation(_Representation):
     to: list[str]
     sender: str | None = Field(alias="from")
     created_at: datetime
+    scheduled_at: datetime | None = Field(description="When it is, or was, to be sent; null for at once.")
     subject: str | None
     html: str | None
     text: str | None
@@ -66,6 +76,15 @@ class EmailRepresentation(_Representation):
     headers: dict[str, str]
     tags: list[Tag]
     metadata: dict[str, str]
+    template: UsedTemplate | None = Field(
+        description="What subject and bodies are made from; then those fields hold no more than that."
+    )
+    priority: Lane = Field(description="The lane it travels in.")
+    expires_at: datetime | None = Field(description="After this it is not sent any more.")
+    on_uncertain: OnUncertain = Field(description="What to do when nobody can tell whether it was sent.")
+    purged_at: datetime | None = Field(
+        description="When bodies, headers and attachments were removed from the ledger."
+    )
     attempts: int = Field(description="Requests made to providers so far.")
     provider: str | None = Field(description="The provider account of the latest attempt.")
     provider_message_id: str | None = Field(description="The provider's own id for the message.")
@@ -99,6 +118,8 @@ def represent_email(
     *,
     status: str,
     created_at: datetime,
+    scheduled_at: datetime | None = None,
+    purged_at: datetime | None = None,
     attempts: int,
     provider: str | None,
     provider_message_id: str | None,
@@ -115,6 +136,8 @@ def represent_email(
     return EmailRepresentation(
         id=signature.message_id,
         created_at=created_at,
+        scheduled_at=scheduled_at,
+        purged_at=purged_at,
         last_event=LAST_EVENT.get(status, status),
         status=status,
         attempts=attempts,
@@ -157,6 +180,10 @@ def _content(email: SendEmail) -> dict[str, Any]:
         "reply_to": [render(address) for address in email.reply_to],
         **{field: getattr(email, field) for field in ("subject", "html", "text", "headers", "metadata")},
         "tags": list(email.tags),
+        "template": email.template and UsedTemplate.model_validate(email.template),
+        "priority": email.lane,
+        "expires_at": email.expires_at,
+        "on_uncertain": email.on_uncertain,
     }
 
 
@@ -171,4 +198,8 @@ def _welcome(email: SendWelcomeEmail) -> dict[str, Any]:
         "headers": {},
         "tags": [],
         "metadata": {},
+        "template": None,
+        "priority": email.lane,
+        "expires_at": None,
+        "on_uncertain": OnUncertain.RESEND,
     }

@@ -3,50 +3,86 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
 import asyncpg
 
+from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
-from services.gateway.ledger.writer import Entry
+from services.gateway.states import progress
 
-_INSERT = """
-INSERT INTO messages (id, tenant, lane, task, arguments, accepted_at, due_at)
-SELECT id, tenant, lane, task, arguments, clock_timestamp(), clock_timestamp() + $6 * interval '1 second'
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
-     AS batch (id, tenant, lane, task, arguments)
+# Ordered, so that two gateways that offer the same keys wait for each other and never in a circle.
+_CLAIM = """
+INSERT INTO idempotency_keys AS held (tenant, key, fingerprint, answer, created_at)
+SELECT tenant, key, fingerprint, answer, clock_timestamp()
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS offer (tenant, key, fingerprint, answer)
+ORDER BY tenant, key
+ON CONFLICT (tenant, key) DO UPDATE
+   SET fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = excluded.created_at
+   WHERE held.created_at <= clock_timestamp() - $5 * interval '1 second'
+RETURNING tenant, key
 """
-
+_HELD = """
+SELECT tenant, key, fingerprint, answer
+FROM idempotency_keys JOIN unnest($1::text[], $2::text[]) AS lost (tenant, key) USING (tenant, key)
+"""
+_GIVE_BACK = """
+DELETE FROM idempotency_keys
+USING unnest($1::text[], $2::text[]) AS back (tenant, key)
+WHERE idempotency_keys.tenant = back.tenant AND idempotency_keys.key = back.key
+"""
+_ANSWER = "UPDATE idempotency_keys SET answer = $3 WHERE tenant = $1 AND key = $2"
+_INSERT = """
+WITH batch AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[],
+        $7::text[], $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[]
+    ) AS batch (id, tenant, lane, task, arguments, summary,
+                status, progress, event, reason, scheduled_at, expires_at)
+), stored AS (
+    INSERT INTO messages (id, tenant, lane, task, arguments, summary, accepted_at,
+                          status, progress, reason, scheduled_at, expires_at, due_at)
+    SELECT id, tenant, lane, task, arguments, summary, clock_timestamp(),
+           status, progress, reason, scheduled_at, expires_at,
+           CASE status WHEN 'suppressed' THEN NULL
+                       WHEN 'scheduled' THEN scheduled_at
+                       ELSE clock_timestamp() + $13 * interval '1 second' END
+    FROM batch
+), noted AS (
+    INSERT INTO events (message_id, key, event, actor, at, reason)
+    SELECT id, event, event, 'gateway', clock_timestamp(), reason FROM batch WHERE event IS NOT NULL
+)
+INSERT INTO lookups (message_id, tenant, kind, value)
+SELECT * FROM unnest($14::uuid[], $15::text[], $16::text[], $17::text[])
+"""
 
 _MAY_HAVE_COMMITTED = ("08", "40", "57", "58", "XX")
 """SQLSTATE classes in which the server ends a statement itself, at whatever point it has come to."""
 
 
 class PostgresqlInsert:
-    """Holds one connection of its own, so that slow queries never stand in front of a 202."""
+    """Holds one connection of its own, so that slow queries never stand in front of a 202.
 
-    def __init__(self, dsn: str, *, timeout: float, lease: float) -> None:
+    ``lease`` is how long, in seconds, the relay has before the sweeper looks; ``retention`` how
+    long an idempotency key counts.
+    """
+
+    def __init__(self, dsn: str, *, timeout: float, lease: float, retention: float) -> None:
         self._dsn = dsn
         self._timeout = timeout
         self._lease = lease
+        self._retention = retention
         self._connection: asyncpg.Connection | None = None
 
-    async def insert(self, entries: Sequence[Entry]) -> None:
+    async def insert(self, deposits: Sequence[Deposit]) -> list[Verdict]:
         """See :class:`~services.gateway.ledger.writer.Insert`."""
         begun = False
         try:
             async with asyncio.timeout(self._timeout):
                 connection = await self._connected()
                 begun = True
-                await connection.execute(
-                    _INSERT,
-                    [entry.id for entry in entries],
-                    [entry.tenant for entry in entries],
-                    [entry.lane for entry in entries],
-                    [entry.task for entry in entries],
-                    [entry.arguments for entry in entries],
-                    self._lease,
-                )
+                return await self._commit(connection, deposits)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             raise EntryRefusedError from error
         except asyncpg.PostgresError as error:
@@ -66,6 +102,55 @@ class PostgresqlInsert:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self._discard()
 
+    async def _commit(self, connection: asyncpg.Connection, deposits: Sequence[Deposit]) -> list[Verdict]:
+        offers = [offer for deposit in deposits for offer in deposit.offers()]
+        if not offers:  # one statement, which is a transaction by itself
+            verdicts = [deposit.judge({}) for deposit in deposits]
+            await self._store(connection, verdicts)
+            return verdicts
+        async with connection.transaction():
+            held = await self._claim(connection, offers)
+            verdicts = [deposit.judge(held) for deposit in deposits]
+            if held:
+                await self._correct(connection, deposits, verdicts, held)
+            await self._store(connection, verdicts)
+        return verdicts
+
+    async def _claim(
+        self, connection: asyncpg.Connection, offers: Iterable[tuple[Place, Key, bytes]]
+    ) -> Mapping[Place, Held]:
+        """Store the offered keys, and return those that were there before."""
+        places, keys, answers = zip(*offers, strict=True)
+        tenants, texts = zip(*places, strict=True)
+        fingerprints = [key.fingerprint for key in keys]
+        won = await connection.fetch(_CLAIM, tenants, texts, fingerprints, answers, self._retention)
+        if len(won) == len(places):
+            return {}
+        lost = set(places).difference(map(tuple, won))
+        rows = await connection.fetch(_HELD, *zip(*lost, strict=True))
+        return {(tenant, key): Held(fingerprint, answer) for tenant, key, fingerprint, answer in rows}
+
+    async def _correct(
+        self,
+        connection: asyncpg.Connection,
+        deposits: Sequence[Deposit],
+        verdicts: Sequence[Verdict],
+        held: Mapping[Place, Held],
+    ) -> None:
+        """Give back keys of deposits that are not stored, and mend answers that changed."""
+        for deposit, verdict in zip(deposits, verdicts, strict=True):
+            if not verdict.ids:
+                if back := [place for place, *_ in deposit.offers() if place not in held]:
+                    await connection.execute(_GIVE_BACK, *zip(*back, strict=True))
+            elif deposit.key is not None and len(verdict.stored) < len(deposit.entries):
+                answer = deposit.answer(verdict.ids)
+                await connection.execute(_ANSWER, deposit.tenant, deposit.key.text, answer)
+
+    async def _store(self, connection: asyncpg.Connection, verdicts: Iterable[Verdict]) -> None:
+        entries = [entry for verdict in verdicts for entry in verdict.stored]
+        if entries:
+            await connection.execute(_INSERT, *_columns(entries), self._lease, *_lookups(entries))
+
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._dsn, timeout=self._timeout)
@@ -75,3 +160,30 @@ class PostgresqlInsert:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+def _columns(entries: Sequence[Entry]) -> tuple[list[object], ...]:
+    return (
+        [entry.id for entry in entries],
+        [entry.tenant for entry in entries],
+        [entry.lane for entry in entries],
+        [entry.task for entry in entries],
+        [entry.arguments for entry in entries],
+        [entry.summary for entry in entries],
+        [entry.status for entry in entries],
+        [progress(entry.status, 0) or 0 for entry in entries],
+        [entry.event for entry in entries],
+        [entry.reason for entry in entries],
+        [entry.scheduled_at for entry in entries],
+        [entry.expires_at for entry in entries],
+    )
+
+
+def _lookups(entries: Iterable[Entry]) -> tuple[list[UUID], list[str], list[str], list[str]]:
+    rows = [(entry, kind, value) for entry in entries for kind, value in entry.lookups]
+    return (
+        [entry.id for entry, _, _ in rows],
+        [entry.tenant for entry, _, _ in rows],
+        [kind for _, kind, _ in rows],
+        [value for _, _, value in rows],
+    )

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.schema import events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
-from services.gateway.ledger.writer import Entry
-from services.gateway.states import QUEUED, TERMINAL, progress
+from services.gateway.states import ACCEPTED, QUEUED, SCHEDULED, TERMINAL, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,8 @@ class Ledger:
         due = (
             due.add_columns(sa.func.length(messages.c.arguments))
             .where(messages.c.due_at <= moment_in(0))
+            # What has expired is not published any more: see ``Schedule.expire``.
+            .where(sa.or_(messages.c.expires_at.is_(None), messages.c.expires_at > moment_in(0)))
             .order_by(messages.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -178,7 +180,11 @@ class Ledger:
         patience = sa.literal(1, sa.Integer).bitwise_lshift(doublings)
         statement = (
             sa.update(messages)
-            .values(due_at=moment_in(lease * sa.cast(patience, sa.Float)))
+            .values(
+                due_at=moment_in(lease * sa.cast(patience, sa.Float)),
+                # From here on it can leave at any moment, so it cannot be canceled any more.
+                status=sa.case((messages.c.status == SCHEDULED, ACCEPTED), else_=messages.c.status),
+            )
             .returning(*_ENTRY)
         )
         async with self._sessions.writing() as connection:

@@ -191,6 +191,7 @@ templates = sa.Table(
     "templates",
     metadata,
     sa.Column("id", sa.Uuid, nullable=False),
+    # Or "*": a template out of the operator's folder, which every tenant may use.
     sa.Column("tenant", sa.Text, nullable=False),
     # Another name to use in place of the id.
     sa.Column("alias", sa.Text),
@@ -210,7 +211,9 @@ template_versions = sa.Table(
     "template_versions",
     metadata,
     sa.Column("template_id", sa.Uuid, nullable=False),
+    # Counted from 1.
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("id", sa.Uuid, nullable=False),
     # The template's content as JSON: from, reply_to, subject, html, text, variables.
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Moment, nullable=False),

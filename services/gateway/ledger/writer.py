@@ -9,39 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
 
 import structlog
 
+from services.gateway.ledger.deposit import Deposit, Entry, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.logs import places
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One accepted message, ready to be committed and published."""
-
-    id: UUID
-    tenant: str
-    lane: str
-    task: str
-    arguments: bytes
-
-    @property
-    def queue(self) -> str:
-        """The queue this entry is published to."""
-        return f"mailer.{self.lane}"
-
-
 class Insert(Protocol):
-    """A database's way to insert a batch in one transaction."""
+    """A database's way to commit a batch in one transaction."""
 
-    async def insert(self, entries: Sequence[Entry]) -> None:
-        """Commit all of ``entries`` or none.
+    async def insert(self, deposits: Sequence[Deposit]) -> list[Verdict]:
+        """Commit what the verdicts say is stored, of all ``deposits`` together, or nothing.
+
+        No two of them may offer the same key.
 
         Raises:
             LedgerUnavailableError: Not committed, or not known to be.
@@ -50,6 +36,18 @@ class Insert(Protocol):
 
     async def close(self) -> None:
         """Give the connection back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    deposit: Deposit
+    future: asyncio.Future[Verdict] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class Writer:
@@ -65,21 +63,21 @@ class Writer:
         self._insert = insert
         self._on_committed = on_committed
         self._batch_limit = batch_limit
-        self._waiting: deque[tuple[Entry, asyncio.Future[None]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._flushing: asyncio.Task[None] | None = None
 
-    async def append(self, entry: Entry) -> None:
-        """Return once ``entry`` is committed.
+    async def deposit(self, deposit: Deposit) -> Verdict:
+        """Return once what is to be stored of ``deposit`` is committed.
 
         Raises:
             LedgerUnavailableError: It is not, or nobody knows.
             EntryRefusedError: It cannot be stored.
         """
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, future))
+        waiting = _Waiting(deposit)
+        self._waiting.append(waiting)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        await future
+        return await waiting.future
 
     async def close(self) -> None:
         """Commit what waits, then close the connection."""
@@ -90,22 +88,27 @@ class Writer:
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                size = min(len(self._waiting), self._batch_limit)
-                batch = [self._waiting.popleft() for _ in range(size)]
                 # A caller that was given up on meanwhile got no answer; its message need not exist.
-                batch = [(entry, future) for entry, future in batch if not future.done()]
+                batch = [one for one in self._next_batch() if not one.future.done()]
                 if batch:
                     await self._commit(batch)
         finally:
             self._flushing = None
 
-    async def _commit(self, batch: list[tuple[Entry, asyncio.Future[None]]]) -> None:
-        entries = [entry for entry, _ in batch]
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        entries = 0
+        while self._waiting and (not batch or entries < self._batch_limit):
+            batch.append(self._waiting.popleft())
+            entries += len(batch[-1].deposit.entries)
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            await self._insert.insert(entries)
+            verdicts = await self._insert.insert([one.deposit for one in batch])
         except EntryRefusedError as error:
             if len(batch) == 1:
-                _fail(batch, error)
+                batch[0].fail(error)
                 return
             for alone in batch:  # the guilty one must not take the others with it
                 await self._commit([alone])
@@ -119,13 +122,14 @@ class Writer:
             log.error("ledger.unavailable", during="accept", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
             _fail(batch, LedgerUnavailableError(unknown=True))
         else:
-            for _, future in batch:
-                if not future.done():
-                    future.set_result(None)
-            self._on_committed(entries)
+            for one, verdict in zip(batch, verdicts, strict=True):
+                if not one.future.done():
+                    one.future.set_result(verdict)
+            # Scheduled and suppressed ones are none of the relay's business now.
+            stored = [entry for verdict in verdicts for entry in verdict.stored]
+            self._on_committed([entry for entry in stored if entry.status == "accepted"])
 
 
-def _fail(batch: list[tuple[Entry, asyncio.Future[None]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    for one in batch:
+        one.fail(error)

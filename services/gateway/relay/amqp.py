@@ -19,7 +19,7 @@ from amqp.basic_message import Message
 from kombu import Connection, Exchange
 
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
-from services.gateway.ledger.writer import Entry
+from services.gateway.ledger.deposit import Entry
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Published
 from shared.signatures import EXCHANGE

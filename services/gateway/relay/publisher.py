@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from services.gateway.ledger.writer import Entry
+from services.gateway.ledger.deposit import Entry
 
 
 class Link(Enum):

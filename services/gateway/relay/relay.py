@@ -15,7 +15,7 @@ import structlog
 
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger, LedgerEvent
-from services.gateway.ledger.writer import Entry
+from services.gateway.ledger.deposit import Entry
 from services.gateway.relay.publisher import Link, Published, Publisher
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from kombu import Connection, Producer
 
 from services.gateway import embedded
 from services.gateway.broker import Broker
-from services.gateway.ledger.writer import Entry
+from services.gateway.ledger.deposit import Entry
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Published
 

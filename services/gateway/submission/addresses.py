@@ -67,6 +67,15 @@ def parse(text: str) -> Address:
     return Address(email=_addr_spec(addr_spec), name=_display_name(name.strip(" ")))
 
 
+def comparable(address: str) -> str:
+    """Give the form in which two addresses are the same mailbox, of one that :func:`parse` has made.
+
+    Lower case throughout: a mail server may tell local parts apart by case (RFC 5321, section
+    2.4), but hardly one does, and whoever asks for no more mail means every spelling.
+    """
+    return address.lower()
+
+
 def render(address: Address) -> str:
     """Write the address so that :func:`parse` reads it back."""
     if not address.name:

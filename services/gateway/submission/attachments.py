@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
@@ -70,6 +70,11 @@ def _filename(filename: str) -> str:
     return one_line(filename)
 
 
+def _none_if_false(filename: object) -> object:
+    """The Node SDK writes false where there is no name."""
+    return None if filename is False else filename
+
+
 def _content_type(content_type: str | None) -> str | None:
     if content_type and not _CONTENT_TYPE.fullmatch(content_type):
         raise ValueError("must have the form type/subtype, without parameters (RFC 6838, section 4.2)")
@@ -91,8 +96,14 @@ class AttachmentSubmission(Submission):
     """A file that travels inside the message."""
 
     filename: Annotated[
-        str, Field(min_length=1, max_length=limits.FILENAME_LENGTH), AfterValidator(_filename)
-    ] = Field(description="The file's name, without folders.", examples=["invoice.pdf"])
+        Annotated[str, Field(min_length=1, max_length=limits.FILENAME_LENGTH), AfterValidator(_filename)]
+        | None,
+        BeforeValidator(_none_if_false, json_schema_input_type=str | Literal[False] | None),
+    ] = Field(
+        default=None,
+        description="The file's name, without folders; `attachment` if left out.",
+        examples=["invoice.pdf"],
+    )
     content: Annotated[
         str,
         BeforeValidator(_base64, json_schema_input_type=str | list[Annotated[int, Field(ge=0, le=255)]]),
@@ -110,22 +121,25 @@ class AttachmentSubmission(Submission):
 
     def part(self) -> Attachment:
         """The attachment as it crosses the broker."""
-        _, dot, extension = self.filename.rpartition(".")
+        filename = self.filename or "attachment"
+        _, dot, extension = filename.rpartition(".")
         guess = _CONTENT_TYPES.get(extension.lower() if dot else "", "application/octet-stream")
         return Attachment(
-            filename=self.filename,
+            filename=filename,
             content=self.content,
             content_type=self.content_type or guess,
             content_id=self.content_id or self.inline_content_id,
         )
 
 
-def _few(attachments: object) -> object:
+def few(attachments: object) -> object:
+    """Refuse an array of too many; null stands for none."""
     limits.at_most(limits.ATTACHMENTS, attachments, "attachments")
     return () if attachments is None else attachments
 
 
-def _small(attachments: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+def small(attachments: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+    """Refuse files that are too large together."""
     limit = (info.context or {}).get("attachment_bytes", limits.ATTACHMENT_BYTES)
     # Every four characters are three bytes, less one for each "=" at the end.
     decoded = sum(len(a.content) // 4 * 3 - a.content.count("=", -2) for a in attachments)
@@ -137,10 +151,10 @@ def _small(attachments: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...
 Attachments = Annotated[
     tuple[AttachmentSubmission, ...],
     BeforeValidator(
-        _few,
+        few,
         json_schema_input_type=Annotated[list[AttachmentSubmission], Field(max_length=limits.ATTACHMENTS)]
         | None,
     ),
-    AfterValidator(_small),
+    AfterValidator(small),
 ]
 """The files of one message."""

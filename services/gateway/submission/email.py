@@ -1,5 +1,8 @@
 """The public API's idea of an e-mail to be sent, wire-compatible with Resend's.
 
+Source: https://resend.com/docs/api-reference/emails/send-email; ``metadata``, ``expires_at``,
+``priority`` and ``on_uncertain`` are ours.
+
 Every model refuses fields it does not know: a misspelt ``repy_to`` must not vanish silently.
 Where JSON has null, the field counts as left out, since some SDKs write all their fields.  If a
 key stands twice in an object the last one counts (RFC 8259, section 4, leaves it open).
@@ -7,19 +10,23 @@ key stands twice in an object the last one counts (RFC 8259, section 4, leaves i
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.gateway.submission import limits, recipients
 from services.gateway.submission.attachments import Attachments
 from services.gateway.submission.headers import Headers, one_line
-from services.gateway.submission.labels import Metadata, Tags
+from services.gateway.submission.labels import IdempotencyKey, Metadata, Tags
+from services.gateway.submission.moments import ExpiresAt, ScheduledAt
 from services.gateway.submission.recipients import BareMailbox, Mailbox, Mailboxes, Recipients
+from services.gateway.submission.template_use import TemplateUse
 from services.gateway.submission.validation import Submission, read
-from shared.signatures import Address, SendEmail, SendWelcomeEmail, Tag
+from services.gateway.templates import TemplateContent
+from shared.signatures import Address, Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
 
 
 def _no_nul(body: str | None) -> str | None:
@@ -30,21 +37,39 @@ def _no_nul(body: str | None) -> str | None:
 
 
 _Body = Annotated[str | None, AfterValidator(_no_nul)]
+_Subject = Annotated[str, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)]
+_REQUIRED = PydanticCustomError("missing", "is required")
 
 
 class EmailSubmission(Submission):
     """An e-mail to be sent.  Addresses are `user@example.com` or `Name <user@example.com>`."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["html"]}, {"required": ["text"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["template"]},
+                {"required": ["from", "subject", "html"]},
+                {"required": ["from", "subject", "text"]},
+            ]
+        }
+    )
 
-    sender: Mailbox = Field(alias="from", description="Who it is from.")
+    # First, because what else is required depends on it.
+    template: TemplateUse | None = Field(
+        default=None, description="A published template to make subject and bodies from."
+    )
+    sender: Mailbox | None = Field(
+        default=None,
+        alias="from",
+        description="Who it is from; may be left to the template.",
+    )
     to: Recipients = Field(description="Recipients; to, cc and bcc together are at most 50.")
     cc: Mailboxes = Field(default=(), description="Recipients of a copy.")
     bcc: Mailboxes = Field(default=(), description="Recipients of a copy whom nobody else sees.")
     reply_to: Mailboxes = Field(default=(), description="Where answers go, if not to the sender.")
-    subject: Annotated[
-        str, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)
-    ] = Field(description="One line.")
+    subject: _Subject | None = Field(
+        default=None, validate_default=True, description="One line; may be left to the template."
+    )
     # Before ``html``, whose check looks at it.
     text: _Body = Field(default=None, description="The body as plain text.")
     html: _Body = Field(default=None, validate_default=True, description="The body as HTML.")
@@ -54,6 +79,35 @@ class EmailSubmission(Submission):
     attachments: Attachments = Field(default=(), description="Files, at most 20.")
     tags: Tags = Field(default=(), description="Words for the provider's own reports, at most 20.")
     metadata: Metadata = Field(default={}, description="Your own data, handed back with the message.")
+    scheduled_at: ScheduledAt = Field(
+        default=None, description="When to send it: ISO 8601, or words as `in 1 hour`; at most a year ahead."
+    )
+    expires_at: ExpiresAt = Field(
+        default=None,
+        validate_default=True,
+        description="After this it is worthless, and is not sent any more.",
+    )
+    topic_id: None = Field(default=None, description="Only null, which some SDKs send: there are no topics.")
+    priority: Lane | None = Field(
+        default=None, description="The lane it travels in: `bulk` mail never delays `transactional` mail."
+    )
+    on_uncertain: OnUncertain | None = Field(
+        default=None, description="When nobody can tell whether it was sent: `resend` it, or `hold` it."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_is_named(cls, value: object) -> object:
+        # Of a default pydantic would report our name for the field, not the caller's.
+        return {**value, "from": None} if isinstance(value, dict) and "from" not in value else value
+
+    @field_validator("sender", "subject")
+    @classmethod
+    def _given(cls, value: Any, info: ValidationInfo) -> Any:
+        # A template that was refused is missing from ``data``, and has been reported already.
+        if value is None and info.data.get("template", ...) is None:
+            raise _REQUIRED
+        return value
 
     @field_validator("bcc")
     @classmethod
@@ -67,34 +121,65 @@ class EmailSubmission(Submission):
         recipients.count(info.data.get("to", ()), cc)
         return cc
 
+    @field_validator("text", "html")
+    @classmethod
+    def _not_both(cls, body: str | None, info: ValidationInfo) -> str | None:
+        if body is not None and info.data.get("template") is not None:
+            raise ValueError("cannot be combined with a template")
+        return body
+
     @field_validator("html")
     @classmethod
     def _some_body(cls, html: str | None, info: ValidationInfo) -> str | None:
         # A text that was refused is missing from ``data``, and has been reported already.
-        if html is None and "text" in info.data and info.data["text"] is None:
+        lacking = "text" in info.data and info.data["text"] is None
+        if html is None and lacking and info.data.get("template", ...) is None:
             raise PydanticCustomError("body_missing", "is required, or text is")
         return html
 
-    def signature(self, message_id: UUID, tenant: str) -> SendEmail:
-        """What is queued for the mailer."""
-        return SendEmail.model_validate(
-            {
-                "message_id": message_id,
-                "tenant": tenant,
-                "from": self.sender,
-                "to": self.to,
-                "cc": self.cc,
-                "bcc": self.bcc,
-                "reply_to": self.reply_to,
-                "subject": self.subject,
-                "html": self.html,
-                "text": self.text,
-                "headers": self.headers,
-                "attachments": tuple(attachment.part() for attachment in self.attachments),
-                "tags": tuple(Tag(name=tag.name, value=tag.value) for tag in self.tags),
-                "metadata": self.metadata,
-            }
+    @field_validator("expires_at")
+    @classmethod
+    def _after_the_start(cls, moment: datetime | None, info: ValidationInfo) -> datetime | None:
+        start = info.data.get("scheduled_at")
+        if moment is not None and start is not None and moment <= start:
+            raise ValueError("must be later than scheduled_at")
+        return moment
+
+    def signature(self, message_id: UUID, tenant: str, template: TemplateContent | None = None) -> SendEmail:
+        """What is queued for the mailer; *template* is what stands under the template's id.
+
+        Raises:
+            Problem: 422, neither this nor the template gives a sender or a subject, or a variable
+                of the template is missing.
+        """
+        content: dict[str, Any] = {"sender": self.sender, "subject": self.subject, "reply_to": self.reply_to}
+        if self.template is not None and template is not None:
+            content = self.template.apply(template, **content)
+        return SendEmail.model_construct(
+            message_id=message_id,
+            tenant=tenant,
+            lane=self.priority or Lane.TRANSACTIONAL,
+            to=self.to,
+            cc=self.cc,
+            bcc=self.bcc,
+            html=self.html,
+            text=self.text,
+            headers=self.headers,
+            attachments=tuple(attachment.part() for attachment in self.attachments),
+            tags=tuple(Tag(name=tag.name, value=tag.value) for tag in self.tags),
+            metadata=self.metadata,
+            expires_at=self.expires_at,
+            on_uncertain=self.on_uncertain or OnUncertain.RESEND,
+            **content,
         )
+
+
+class BatchItem(EmailSubmission):
+    """An e-mail of a batch, which may have an idempotency key of its own."""
+
+    idempotency_key: IdempotencyKey | None = Field(
+        default=None, description="Repeats of this one e-mail under the same key are not sent again."
+    )
 
 
 class WelcomeEmailSubmission(Submission):
@@ -105,6 +190,20 @@ class WelcomeEmailSubmission(Submission):
     def signature(self, message_id: UUID, tenant: str) -> SendWelcomeEmail:
         """What is queued for the mailer."""
         return SendWelcomeEmail(email=self.email.email, message_id=message_id, tenant=tenant)
+
+
+class Rescheduling(Submission):
+    """Another time for a scheduled e-mail."""
+
+    scheduled_at: ScheduledAt = Field(description="The new time, as when sending.")
+    id: Any = Field(default=None, exclude=True, description="Ignored: some SDKs repeat the id here.")
+
+    @field_validator("scheduled_at")
+    @classmethod
+    def _given(cls, moment: datetime | None) -> datetime:
+        if moment is None:
+            raise _REQUIRED
+        return moment
 
 
 def parse_email(body: bytes, *, attachment_bytes: int = limits.ATTACHMENT_BYTES) -> EmailSubmission:

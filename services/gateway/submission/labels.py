@@ -11,6 +11,11 @@ from services.gateway.submission import limits
 from services.gateway.submission.headers import one_line
 from services.gateway.submission.validation import Submission
 
+IDEMPOTENCY_KEY = re.compile(
+    rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{limits.IDEMPOTENCY_KEY_LENGTH - 2}}}[\x21-\x7e])?"
+)
+"""What can be an idempotency key: printable ASCII characters, no blank at either end."""
+
 _TAG = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.TAG_LENGTH}}}")
 
 
@@ -59,3 +64,17 @@ Metadata = Annotated[
     ),
 ]
 """The caller's own data, handed back with the message."""
+
+
+def _key(key: str) -> str:
+    if not IDEMPOTENCY_KEY.fullmatch(key):
+        raise ValueError(f"must be 1 to {limits.IDEMPOTENCY_KEY_LENGTH} printable ASCII characters")
+    return key
+
+
+IdempotencyKey = Annotated[
+    str,
+    AfterValidator(_key),
+    Field(json_schema_extra={"minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_LENGTH}),
+]
+"""What the repeats of a request have in common, so that it is done once."""

@@ -26,6 +26,18 @@ METADATA_KEYS = 50
 METADATA_KEY_LENGTH = 40
 METADATA_VALUE_LENGTH = 500
 
+IDEMPOTENCY_KEY_LENGTH = 256
+"""As Resend has it: https://resend.com/docs/dashboard/emails/idempotency-keys"""
+
+BATCH = 1000
+"""Messages of one batch."""
+
+TEMPLATE_NAME_LENGTH = 128
+TEMPLATE_VARIABLES = 100
+
+SUPPRESSIONS = 1000
+"""Added or removed in one call; Resend takes 100."""
+
 REPORTED_ERRORS = 20
 """Failing fields that an answer names; more of them help nobody."""
 

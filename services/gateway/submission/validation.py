@@ -23,8 +23,6 @@ _FIELDS = 64
 _MISSING = {"missing", "body_missing"}
 _REFUSED = {
     "path": "is not supported, nothing is fetched from elsewhere: put the file into content, in base64",
-    "scheduled_at": "is not supported yet",
-    "template": "is not supported yet: give html or text",
 }
 
 _WORDS = {
@@ -36,6 +34,7 @@ _WORDS = {
     "too_short": "must hold at least {min_length} address",
     "tuple_type": "must be an array",
     "dict_type": "must be an object",
+    "none_required": "is not supported, and may only be null",
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
 }
@@ -53,17 +52,34 @@ class Submission(BaseModel):
         return value
 
 
+def parse(body: bytes) -> Any:
+    """Parse *body* as JSON.
+
+    Raises:
+        Problem: 400 if it is none.
+    """
+    try:
+        # As fast as ``model_validate_json``, and lets a validator count before pydantic looks inside.
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise invalid_json(str(error)) from None
+
+
 def read(model: type[_Model], body: bytes, *, context: Mapping[str, Any] | None = None) -> _Model:
     """Parse *body* as JSON and validate it; *context* holds limits that settings may change.
 
     Raises:
         Problem: 400 if it is no JSON, 422 with every failing field if it is not what *model* takes.
     """
-    try:
-        # As fast as ``model_validate_json``, and lets a validator count before pydantic looks inside.
-        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        raise invalid_json(str(error)) from None
+    return validate(model, parse(body), context=context)
+
+
+def validate(model: type[_Model], value: object, *, context: Mapping[str, Any] | None = None) -> _Model:
+    """Validate what :func:`parse` returned, or a part of it.
+
+    Raises:
+        Problem: 422 with every failing field if it is not what *model* takes.
+    """
     try:
         return model.model_validate(value, context=context)
     except ValidationError as error:

@@ -96,6 +96,7 @@ def upgrade() -> None:
         "template_versions",
         sa.Column("template_id", sa.Uuid, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("id", sa.Uuid, nullable=False),
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.Column("created_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("template_id", "version", name="pk_template_versions"),

@@ -1,0 +1,99 @@
+"""Accepting: the one way of a message into the ledger, whichever call it came by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.gateway import problems
+from services.gateway.callers import Caller
+from services.gateway.entries import Draft
+from services.gateway.idempotency import InProgress
+from services.gateway.ledger.deposit import Answer, Deposit, Key, Verdict
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.writer import Writer
+from services.gateway.problems import FieldError
+from services.gateway.suppressions import SuppressionCheck
+from shared.signatures import SendEmail
+
+_RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What is committed, and what the caller is told."""
+
+    body: bytes
+    """The body of the answer."""
+    ids: tuple[UUID | None, ...] = ()
+    """Of every message asked for, in order; empty where the whole request is a repetition."""
+    replayed: bool = False
+    """Whether this is the stored answer to the same request, made before."""
+
+
+class Acceptance:
+    """Checks what a tenant's rules say, and commits."""
+
+    def __init__(self, writer: Writer, suppressions: SuppressionCheck) -> None:
+        self._writer = writer
+        self._suppressions = suppressions
+        self._in_progress = InProgress()
+
+    async def accept(
+        self,
+        caller: Caller,
+        drafts: Sequence[Draft],
+        *,
+        answer: Answer,
+        key: Key | None = None,
+        strict: bool = True,
+    ) -> Accepted:
+        """Commit all *drafts*, or none; if not *strict*, all but those whose own key was used before.
+
+        *answer* makes the body of the answer from the messages' ids.
+
+        Raises:
+            Problem: 403, the key may not send from a domain; 409, an idempotency key is in use or
+                was used for something else; 422, the ledger cannot store a text; 503, it is away.
+        """
+        _check_senders(caller, drafts)
+        item_keys = tuple(draft.key for draft in drafts) if any(draft.key for draft in drafts) else ()
+        keys = [one for one in (key, *item_keys) if one is not None]
+        with self._in_progress.reserve(caller.tenant, keys):
+            suppressed = await self._suppressed(caller.tenant, drafts)
+            entries = tuple(draft.entry(suppressed) for draft in drafts)
+            verdict = await self._commit(Deposit(caller.tenant, entries, answer, key, item_keys, strict))
+        if verdict.replayed is not None:
+            return Accepted(verdict.replayed, replayed=True)
+        if verdict.refused:
+            places = [drafts[item].place for item in verdict.reused if item is not None]
+            raise problems.invalid_idempotent_request(f"{place}/idempotency_key" for place in places)
+        return Accepted(answer(verdict.ids), verdict.ids, replayed=not verdict.stored)
+
+    async def _suppressed(self, tenant: str, drafts: Sequence[Draft]) -> frozenset[str]:
+        recipients = [recipient for draft in drafts for recipient in draft.recipients()]
+        try:
+            return await self._suppressions.among(tenant, recipients)
+        except LedgerUnavailableError as error:
+            raise problems.unavailable(_RETRY_AFTER_SECONDS) from error
+
+    async def _commit(self, deposit: Deposit) -> Verdict:
+        try:
+            return await self._writer.deposit(deposit)
+        except LedgerUnavailableError as error:
+            doubtful = deposit.entries[0].id if error.unknown else None
+            raise problems.unavailable(_RETRY_AFTER_SECONDS, message_id=doubtful) from error
+        except EntryRefusedError as error:
+            refused = FieldError("", "the ledger cannot store this text")
+            raise problems.invalid_fields([refused]) from error
+
+
+def _check_senders(caller: Caller, drafts: Sequence[Draft]) -> None:
+    if caller.domains is None:
+        return
+    for draft in drafts:
+        if isinstance(draft.signature, SendEmail):
+            domain = draft.signature.sender.email.rpartition("@")[2]
+            if domain not in caller.domains:
+                raise problems.foreign_sender(f"{draft.place}/from")

@@ -1,0 +1,157 @@
+"""``/api-keys``: a tenant makes, lists, renames and revokes its keys.
+
+Rotation is two calls: make a second key, and revoke the first when nobody uses it any more.
+Source: https://resend.com/docs/api-reference/api-keys
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from services.gateway import keys, problems
+from services.gateway.api.access import caller, needs
+from services.gateway.api.emails import ask
+from services.gateway.api.pages import page_body, read_page
+from services.gateway.api.requests import BodyReader
+from services.gateway.callers import Caller, Permission
+from services.gateway.identifiers import new_message_id
+from services.gateway.keyring import Keyring
+from services.gateway.ledger.api_keys import ApiKeys, read_domains
+from services.gateway.problems import FieldError
+from services.gateway.submission.api_key import ApiKeyRenaming, ApiKeySubmission
+from services.gateway.submission.validation import read
+
+log = structlog.get_logger()
+
+
+class NewApiKey(BaseModel):
+    """A key that was just made.  Only its hash is kept: nobody can show it again."""
+
+    id: UUID
+    token: str = Field(description="The key itself, shown this once.")
+
+
+class ApiKeyRepresentation(BaseModel):
+    """A key, without what makes it one."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    permission: Permission
+    domains: Annotated[list[str] | None, BeforeValidator(read_domains)] = Field(
+        description="The domains that it may send from; null for any."
+    )
+    created_at: datetime
+    last_used_at: datetime | None = Field(description="Some seconds late; null if it was never used.")
+
+
+class ApiKeyChanged(BaseModel):
+    """The key that was changed."""
+
+    object: Literal["api_key"] = "api_key"
+    id: UUID
+
+
+class ApiKeyDeleted(ApiKeyChanged):
+    """The key that was revoked."""
+
+    deleted: Literal[True] = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyHandlers:
+    """The handlers, with what they need."""
+
+    api_keys: ApiKeys
+    keyring: Keyring
+    body: BodyReader
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """The resource's routes."""
+        return (
+            web.post("/api-keys", self.post_api_key),
+            web.get("/api-keys", self.get_api_keys, allow_head=False),
+            web.patch("/api-keys/{id}", self.patch_api_key),
+            web.delete("/api-keys/{id}", self.delete_api_key),
+        )
+
+    @needs(Permission.FULL)
+    async def post_api_key(self, request: web.Request) -> web.Response:
+        """Make a key; it may do no more than the one that makes it."""
+        submission = read(ApiKeySubmission, await self.body.read(request))
+        maker = caller(request)
+        key = keys.generate(new_message_id())
+        domains = _domains(submission, maker)
+        owner = Caller(maker.tenant, key.id, submission.permission, domains, maker.rate)
+        await ask(self.api_keys.create(owner, submission.name, key.digest))
+        log.info("api_key.created", **_who(maker, key.id))
+        return _answer(NewApiKey(id=key.id, token=key.text), status=201)
+
+    @needs(Permission.FULL)
+    async def get_api_keys(self, request: web.Request) -> web.Response:
+        """List the keys that are not revoked, the newest first."""
+        page = read_page(request.query)
+        rows, has_more = await ask(self.api_keys.page(caller(request).tenant, page))
+        return web.json_response(page_body([_represent(row) for row in rows], has_more=has_more))
+
+    @needs(Permission.FULL)
+    async def patch_api_key(self, request: web.Request) -> web.Response:
+        """Rename a key."""
+        name = read(ApiKeyRenaming, await self.body.read(request)).name
+        key_id = _key_id(request)
+        if not await ask(self.api_keys.rename(caller(request).tenant, key_id, name)):
+            raise problems.not_found()
+        return _answer(ApiKeyChanged(id=key_id))
+
+    @needs(Permission.FULL)
+    async def delete_api_key(self, request: web.Request) -> web.Response:
+        """Revoke a key: here at once, in other gateways as soon as they ask the ledger again."""
+        key_id, revoker = _key_id(request), caller(request)
+        if not await ask(self.api_keys.revoke(revoker.tenant, key_id)):
+            raise problems.not_found()
+        self.keyring.forget(key_id)
+        log.info("api_key.revoked", **_who(revoker, key_id))
+        return _answer(ApiKeyDeleted(id=key_id))
+
+
+def _key_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError:
+        raise problems.not_found() from None
+
+
+def _domains(submission: ApiKeySubmission, maker: Caller) -> frozenset[str] | None:
+    """The domains of the new key, which are some of its maker's."""
+    if submission.domains is None:
+        return maker.domains
+    if maker.domains is not None:
+        foreign = [index for index, domain in enumerate(submission.domains) if domain not in maker.domains]
+        if foreign:
+            message = "is not a domain of the API key that makes this one"
+            raise problems.invalid_fields([FieldError(f"/domains/{index}", message) for index in foreign])
+    return frozenset(submission.domains)
+
+
+def _represent(row: Any) -> dict[str, Any]:
+    return ApiKeyRepresentation.model_validate(row).model_dump(mode="json")
+
+
+def _who(maker: Caller, key_id: UUID) -> dict[str, str]:
+    """Fields of a log line about a key: which one it is, and whose key did it."""
+    return {"tenant": maker.tenant, "key_id": str(key_id), "by": str(maker.key_id)}
+
+
+def _answer(body: BaseModel, *, status: int = 200) -> web.Response:
+    # A key must not stay in a cache on its way (RFC 9111, section 5.2.2.5).
+    headers = {"Cache-Control": "no-store"} if isinstance(body, NewApiKey) else None
+    return web.json_response(text=body.model_dump_json(), status=status, headers=headers)

@@ -1,0 +1,24 @@
+"""All calls, in the order in which people read about them."""
+
+from __future__ import annotations
+
+from services.gateway.api.description import api_keys, emails, gateway, sendgrid, suppressions, templates
+
+OPERATIONS = (
+    *emails.OPERATIONS,
+    *templates.OPERATIONS,
+    *suppressions.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *sendgrid.OPERATIONS,
+    *gateway.OPERATIONS,
+)
+
+TAGS = {
+    "Emails": "Send messages, and see what becomes of them.",
+    "Templates": "Write what messages say once, and send it many times.",
+    "Suppressions": "Addresses that no mail of yours may go to.",
+    "API keys": "Who may call, and what for.",
+    "SendGrid": "The same service in SendGrid's words.",
+    "Gateway": "Probes, and this description.",
+}
+"""The groups of calls, in the same order."""

@@ -1,0 +1,199 @@
+"""The calls about templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.api.description.catalogue import ID
+from services.gateway.api.description.headers import PAGE
+from services.gateway.api.description.operation import Body, Operation, Parameter, ok
+from services.gateway.api.pages import Listing
+from services.gateway.api.template_bodies import (
+    TemplateChanged,
+    TemplateDeleted,
+    TemplatePreview,
+    TemplateRepresentation,
+    TemplateSummary,
+    VersionRepresentation,
+)
+from services.gateway.callers import Permission
+from services.gateway.submission.template import (
+    ALIAS,
+    PreviewSubmission,
+    TemplateChange,
+    TemplateSubmission,
+)
+
+_TAG = "Templates"
+_WHICH = Parameter(
+    name="id",
+    place="path",
+    description="The template's id, or its alias.",
+    schema={"type": "string", "pattern": f"^{ALIAS.pattern}$"},
+    example="password-reset",
+)
+_USES = ("getTemplate", "updateTemplate", "publishTemplate", "duplicateTemplate", "previewTemplate")
+_USES = (*_USES, "listTemplateVersions", "deleteTemplate")
+_TEMPLATE: dict[str, Any] = {
+    "name": "Password reset",
+    "alias": "password-reset",
+    "from": "Shop <shop@example.com>",
+    "subject": "Reset your password, {{ NAME }}",
+    "html": "<p>The link is good for {{ MINUTES }} minutes.</p>",
+    "variables": [{"key": "NAME", "type": "string", "fallback_value": "dear customer"}],
+}
+_AT = "2026-01-02T03:04:05Z"
+_CHANGED = {"object": "template", "id": str(ID)}
+_SUMMARY = {
+    "id": str(ID),
+    "name": "Password reset",
+    "alias": "password-reset",
+    "status": "published",
+    "created_at": _AT,
+    "updated_at": _AT,
+    "published_at": _AT,
+    "has_unpublished_versions": False,
+    "read_only": False,
+}
+_SHOWN = {
+    **_SUMMARY,
+    **_TEMPLATE,
+    "object": "template",
+    "reply_to": None,
+    "text": None,
+    "variables": [{**_TEMPLATE["variables"][0], "created_at": _AT, "updated_at": _AT}],
+    "version": 1,
+    "current_version_id": str(ID),
+}
+_VERSION = {"id": str(ID), "version": 1, "published": True, "created_at": _AT}
+_RENDERED = {
+    "subject": "Reset your password, Ann",
+    "html": "<p>The link is good for 20 minutes.</p>",
+    "text": None,
+}
+_READ_ONLY = ("read_only",)
+
+OPERATIONS = (
+    Operation(
+        id="createTemplate",
+        method="post",
+        path="/templates",
+        tag=_TAG,
+        summary="Store a template",
+        description="As a draft: messages can be made from it when it is published.",
+        permission=Permission.FULL,
+        body=Body(model=TemplateSubmission, examples={"Password reset": _TEMPLATE}),
+        answers=(ok("The template is stored.", TemplateChanged, _CHANGED, *_USES, status=201),),
+    ),
+    Operation(
+        id="listTemplates",
+        method="get",
+        path="/templates",
+        tag=_TAG,
+        summary="List the templates",
+        description="The newest first.",
+        permission=Permission.READING,
+        parameters=PAGE,
+        answers=(
+            ok(
+                "A page of templates.",
+                Listing[TemplateSummary],
+                {"object": "list", "has_more": False, "data": [_SUMMARY]},
+            ),
+        ),
+    ),
+    Operation(
+        id="getTemplate",
+        method="get",
+        path="/templates/{id}",
+        tag=_TAG,
+        summary="Look up a template",
+        description="In its latest version, which need not be the published one.",
+        permission=Permission.READING,
+        parameters=(_WHICH,),
+        answers=(ok("The template.", TemplateRepresentation, _SHOWN),),
+    ),
+    Operation(
+        id="updateTemplate",
+        method="patch",
+        path="/templates/{id}",
+        tag=_TAG,
+        summary="Change a template",
+        description="In a new version; messages are made from the published one until this is published, too. "
+        "What is left out stays; null takes a thing away.",
+        permission=Permission.FULL,
+        parameters=(_WHICH,),
+        body=Body(model=TemplateChange, examples={"Another subject": {"subject": "A new password"}}),
+        answers=(ok("The template is changed.", TemplateChanged, _CHANGED, *_USES),),
+        problems=_READ_ONLY,
+    ),
+    Operation(
+        id="deleteTemplate",
+        method="delete",
+        path="/templates/{id}",
+        tag=_TAG,
+        summary="Remove a template",
+        description="With all its versions. Messages that were made from it are sent all the same.",
+        permission=Permission.FULL,
+        parameters=(_WHICH,),
+        answers=(
+            ok("The template is gone.", TemplateDeleted, {**_CHANGED, "deleted": True}, "getTemplate"),
+        ),
+        problems=_READ_ONLY,
+    ),
+    Operation(
+        id="publishTemplate",
+        method="post",
+        path="/templates/{id}/publish",
+        tag=_TAG,
+        summary="Publish a template",
+        description="From now on messages are made from its latest version.",
+        permission=Permission.FULL,
+        parameters=(_WHICH,),
+        answers=(ok("The template is published.", TemplateChanged, _CHANGED, *_USES),),
+        problems=_READ_ONLY,
+    ),
+    Operation(
+        id="duplicateTemplate",
+        method="post",
+        path="/templates/{id}/duplicate",
+        tag=_TAG,
+        summary="Copy a template",
+        description="Makes a draft out of its latest version, without an alias.",
+        permission=Permission.FULL,
+        parameters=(_WHICH,),
+        answers=(ok("The copy.", TemplateChanged, _CHANGED, *_USES, status=201),),
+    ),
+    Operation(
+        id="previewTemplate",
+        method="post",
+        path="/templates/{id}/preview",
+        tag=_TAG,
+        summary="Try a template",
+        description="Renders its latest version, and sends nothing.",
+        permission=Permission.READING,
+        parameters=(_WHICH,),
+        body=Body(
+            model=PreviewSubmission,
+            examples={"Some variables": {"variables": {"NAME": "Ann", "MINUTES": 20}}},
+        ),
+        answers=(ok("What a message would say.", TemplatePreview, _RENDERED),),
+    ),
+    Operation(
+        id="listTemplateVersions",
+        method="get",
+        path="/templates/{id}/versions",
+        tag=_TAG,
+        summary="List a template's versions",
+        description="The newest first.",
+        permission=Permission.READING,
+        parameters=(_WHICH, *PAGE),
+        answers=(
+            ok(
+                "A page of versions.",
+                Listing[VersionRepresentation],
+                {"object": "list", "has_more": False, "data": [_VERSION]},
+            ),
+        ),
+    ),
+)

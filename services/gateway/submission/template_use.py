@@ -1,0 +1,59 @@
+"""Which template a message is made from, and with what in its variables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, JsonValue
+
+from services.gateway import problems
+from services.gateway.problems import FieldError
+from services.gateway.submission import limits
+from services.gateway.submission.validation import Submission
+from services.gateway.templates import TemplateContent, fill
+from shared.signatures import Address, Template
+
+
+def _none_is_empty(variables: object) -> object:
+    return {} if variables is None else variables
+
+
+class TemplateUse(Submission):
+    """A published template, and what stands for its variables."""
+
+    id: str = Field(
+        min_length=1, max_length=limits.TEMPLATE_NAME_LENGTH, description="The template's id or alias."
+    )
+    variables: Annotated[dict[str, JsonValue], BeforeValidator(_none_is_empty)] = Field(
+        default={}, description="Data for the template's variables."
+    )
+
+    def apply(
+        self,
+        template: TemplateContent,
+        *,
+        sender: Address | None,
+        subject: str | None,
+        reply_to: tuple[Address, ...],
+    ) -> dict[str, Any]:
+        """Give the fields of a signature: the message's own where it has them, else the template's.
+
+        Raises:
+            Problem: 422, neither has a sender or a subject, or a variable is missing.
+        """
+        lacking = {"/from": sender or template.sender, "/subject": subject or template.subject}
+        because = "is required, since the template gives none"
+        if errors := [FieldError(pointer, because) for pointer, value in lacking.items() if value is None]:
+            raise problems.invalid_fields(errors, missing=True)
+        return {
+            "sender": sender or template.sender,
+            "subject": subject or template.subject,
+            "reply_to": reply_to or template.reply_to,
+            "template": Template(
+                # A subject of the message's own stands as it is.
+                subject=None if subject else template.subject,
+                html=template.html,
+                text=template.text,
+                variables=fill(template, self.variables),
+            ),
+        }
