@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,12 +10,15 @@ from services.gateway import problems
 from services.gateway.callers import Caller
 from services.gateway.entries import Draft
 from services.gateway.idempotency import InProgress
-from services.gateway.ledger.deposit import Answer, Deposit, Key, Verdict
+from services.gateway.ledger.deposit import Answer, Deposit, Entry, Key, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.writer import Writer
 from services.gateway.problems import FieldError
 from services.gateway.suppressions import SuppressionCheck
 from shared.signatures import SendEmail
+
+MOST_BYTES = 20_000_000
+"""What the messages of one request may be together; twice the largest body by default."""
 
 _RETRY_AFTER_SECONDS = 2
 
@@ -55,14 +58,14 @@ class Acceptance:
 
         Raises:
             Problem: 403, the key may not send from a domain; 409, an idempotency key is in use or
-                was used for something else; 422, the ledger cannot store a text; 503, it is away.
+                was used for something else; 413, it is too much together; 422, the ledger cannot store a text; 503, it is away.
         """
         _check_senders(caller, drafts)
         item_keys = tuple(draft.key for draft in drafts) if any(draft.key for draft in drafts) else ()
         keys = [one for one in (key, *item_keys) if one is not None]
         with self._in_progress.reserve(caller.tenant, keys):
             suppressed = await self._suppressed(caller.tenant, drafts)
-            entries = tuple(draft.entry(suppressed) for draft in drafts)
+            entries = tuple(_entries(drafts, suppressed))
             verdict = await self._commit(Deposit(caller.tenant, entries, answer, key, item_keys, strict))
         if verdict.replayed is not None:
             return Accepted(verdict.replayed, replayed=True)
@@ -87,6 +90,20 @@ class Acceptance:
         except EntryRefusedError as error:
             refused = FieldError("", "the ledger cannot store this text")
             raise problems.invalid_fields([refused]) from error
+
+
+def _entries(drafts: Sequence[Draft], suppressed: frozenset[str]) -> Iterator[Entry]:
+    """Make the entries, but no more of them than a transaction should hold.
+
+    A short batch can make long messages: each may carry the whole source of a template.
+    """
+    size = 0
+    for draft in drafts:
+        entry = draft.entry(suppressed)
+        size += len(entry.arguments)
+        if size > MOST_BYTES:
+            raise problems.too_much_together(MOST_BYTES)
+        yield entry
 
 
 def _check_senders(caller: Caller, drafts: Sequence[Draft]) -> None:

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.gateway import __version__, keys
 from services.gateway.acceptance import Acceptance
-from services.gateway.api import middlewares, openapi
+from services.gateway.api import middlewares
 from services.gateway.api.access import public
 from services.gateway.api.api_keys import ApiKeyHandlers
 from services.gateway.api.authentication import authenticate
 from services.gateway.api.batch import Batches
+from services.gateway.api.description import describe
 from services.gateway.api.emails import Drafting, Emails
 from services.gateway.api.health import Health
 from services.gateway.api.middlewares import Handler
@@ -133,7 +134,7 @@ def create_app(settings: Settings) -> web.Application:
 
 
 def _description(settings: Settings) -> Handler:
-    description = openapi.describe(version=__version__, body_limit=settings.body_limit_bytes)
+    description = describe(version=__version__, body_limit=settings.body_limit_bytes)
 
     @public
     async def get_openapi(_: web.Request) -> web.Response:

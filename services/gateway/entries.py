@@ -26,6 +26,7 @@ _SUMMARY = {
     "tags",
     "metadata",
     "expires_at",
+    "on_uncertain",
 }
 """Fields of a message that lists show, and that stay when bodies are purged."""
 
@@ -112,6 +113,24 @@ def _without(
         return signature, Event.SUPPRESSED, "Nobody in to is left: the recipients are suppressed."
     reason = f"Left out, because they are suppressed: {', '.join(left_out)}."
     return signature.model_copy(update=kept), RECIPIENTS_SUPPRESSED, reason
+
+
+def read_signature(task: str, content: bytes) -> SendEmail | SendWelcomeEmail:
+    """Read a message back from its arguments, or, without what only they hold, from its summary.
+
+    Raises:
+        pydantic.ValidationError: It was written by a version that this one does not understand.
+    """
+    return (SendEmail if task == SendEmail.task else SendWelcomeEmail).parse(content)
+
+
+def summarise(task: str, arguments: bytes) -> bytes:
+    """Give the summary of a message that was stored without one.
+
+    Raises:
+        pydantic.ValidationError: As :func:`read_signature`.
+    """
+    return _summary(read_signature(task, arguments), arguments)
 
 
 def _summary(signature: SendEmail | SendWelcomeEmail, arguments: bytes) -> bytes:

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
-from pydantic_core import from_json
 
 from services.gateway import problems
 from services.gateway.ledger.deposit import Key
 from services.gateway.submission import limits
 from services.gateway.submission.labels import IDEMPOTENCY_KEY
+from services.gateway.submission.validation import parse
 
 HEADER = "Idempotency-Key"
 
@@ -29,14 +29,15 @@ def read_key(request: web.Request, operation: str, body: bytes) -> Key | None:
     """Read the request's key, if it has one; *operation* is the call it was sent to.
 
     Raises:
-        Problem: 400, the key is empty, too long or not made of printable ASCII characters.
+        Problem: 400, the key is empty, too long or not made of printable ASCII characters, or the
+            body is no JSON.
     """
     given = request.headers.getall(HEADER, [])
     if not given:
         return None
     if len(given) > 1 or not IDEMPOTENCY_KEY.fullmatch(given[0]):
         raise problems.invalid_idempotency_key(limits.IDEMPOTENCY_KEY_LENGTH)
-    return Key(given[0], fingerprint(operation, from_json(body)))
+    return Key(given[0], fingerprint(operation, parse(body)))
 
 
 def fingerprint(operation: str, value: object) -> bytes:

@@ -203,6 +203,11 @@ def payload_too_large(limit: int) -> Problem:
     return Problem(413, "payload_too_large", f"The body must be at most {limit} bytes.", headers=_CLOSE)
 
 
+def too_much_together(limit: int) -> Problem:
+    """413: what the templates make of the body is larger than *limit* bytes."""
+    return Problem(413, "payload_too_large", f"Together the messages must be at most {limit} bytes.")
+
+
 def unsupported_media_type(reason: str = "send JSON as application/json, uncompressed") -> Problem:
     """415: the body is not JSON by its Content-Type, or has a Content-Encoding."""
     return Problem(415, "unsupported_media_type", f"The body cannot be read: {reason}.", headers=_CLOSE)

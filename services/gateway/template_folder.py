@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 import structlog
@@ -40,8 +39,7 @@ class TemplateFolder:
         """Stop waiting for the ledger."""
         if self._loading is not None:
             self._loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._loading
+            await asyncio.wait([self._loading])
 
     async def _keep_loading(self, templates: list[FolderTemplate]) -> None:
         done = False

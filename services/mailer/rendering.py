@@ -1,4 +1,7 @@
-"""Renders the mailer's own messages from ``templates/``, in the language of everybody's templates."""
+"""Makes messages from templates: the ones that travel with a message, and the mailer's own.
+
+The mailer's own stand in ``templates/``, in the language of everybody's templates.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from pydantic import JsonValue
+
 from services.mailer import templating
-from shared.signatures import Address, SendEmail, SendWelcomeEmail
+from shared.signatures import Address, SendEmail, SendWelcomeEmail, Template
 
 _FOLDER = Path(__file__).parent / "templates"
 _SUBJECT, _HTML, _TEXT = (
     (_FOLDER / name).read_text(encoding="utf-8").removesuffix("\n")
     for name in ("welcome.subject.txt", "welcome.html", "welcome.txt")
 )
+
+
+def rendered(message: SendEmail) -> SendEmail:
+    """Turn a message that has a template into the message to deliver; any other is that already.
+
+    Its own subject stands as it is where the template gives none.
+
+    Raises:
+        TemplateError: The template cannot be parsed, or not be rendered with its variables.
+    """
+    template = message.template
+    if template is None:
+        return message
+    parts = templating.render(template.subject, template.html, template.text, template.variables)
+    return message.model_copy(
+        update={
+            "subject": message.subject if parts.subject is None else parts.subject,
+            "html": parts.html,
+            "text": parts.text,
+            "template": None,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +50,19 @@ class Welcome:
     sender: Address
 
     def render(self, signature: SendWelcomeEmail, message_id: UUID) -> SendEmail:
-        """Turn the signature into the message to deliver."""
-        variables = {"sender_name": self.sender.name or self.sender.email}
-        rendered = templating.render(_SUBJECT, _HTML, _TEXT, variables)
-        return SendEmail(
+        """Turn the signature into the message to deliver.
+
+        Raises:
+            TemplateError: The sender's name cannot stand in a subject.
+        """
+        variables: dict[str, JsonValue] = {"sender_name": self.sender.name or self.sender.email}
+        message = SendEmail(
             message_id=message_id,
             tenant=signature.tenant,
             lane=signature.lane,
             sender=self.sender,
             to=(Address(email=signature.email),),
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
+            subject=_SUBJECT,
+            template=Template(subject=_SUBJECT, html=_HTML, text=_TEXT, variables=variables),
         )
+        return rendered(message)

@@ -24,7 +24,8 @@ from services.mailer.claims.claims import ClaimsUnavailableError
 from services.mailer.delivery import Delivery, Reporter, UnreportedError
 from services.mailer.logs import places
 from services.mailer.outcome import Deferred, reason
-from services.mailer.rendering import Welcome
+from services.mailer.rendering import Welcome, rendered
+from services.mailer.templating import TemplateError
 from shared.signatures import Event, RecordEvent, SendEmail, SendWelcomeEmail, Signature
 
 log = structlog.get_logger()
@@ -87,10 +88,26 @@ class MailerTask(Task):
             return signature.model_validate(arguments)
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, part["loc"])) for part in error.errors(include_input=False))
-            because = reason("signature_invalid", fields)
             log.error("signature.invalid", task=self.name, message_id=self.request.id, fields=fields)  # noqa: TRY400
-            self.background.run(self.reporter.report(failure(self.request.id, because)))
-            raise Reject(because, requeue=False) from None
+            raise self._refusal(reason("signature_invalid", fields)) from None
+
+    def render(self, message: SendEmail) -> SendEmail:
+        """Render the message's template, if it has one; what cannot be rendered becomes a dead letter.
+
+        Raises:
+            Reject: Another try would end in the same way.
+        """
+        try:
+            return rendered(message)
+        except TemplateError as error:
+            # It names a place in the template and a variable, never a value.
+            log.error("template.failed", message_id=self.request.id, reason=str(error))  # noqa: TRY400
+            raise self._refusal(reason("template_failed", error)) from None
+
+    def _refusal(self, because: str) -> Reject:
+        """Report that the message is given up, and return what tells Celery so."""
+        self.background.run(self.reporter.report(failure(self.request.id, because)))
+        return Reject(because, requeue=False)
 
     def signature_from_request(
         self,
@@ -165,7 +182,7 @@ def register(
 
     @app.task(name=SendEmail.task, **options)
     def send_email(self: MailerTask, **arguments: Any) -> None:
-        self.deliver(self.read(SendEmail, arguments))
+        self.deliver(self.render(self.read(SendEmail, arguments)))
 
     @app.task(name=SendWelcomeEmail.task, **options)
     def send_welcome_email(self: MailerTask, email: str | None = None, **arguments: Any) -> None:

@@ -34,6 +34,8 @@ class CountingSuppressions(Suppressions):
         self.at_once = 0
         self.error: Exception | None = None
         self.begun = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def among(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         self.sizes.append(len(pairs))
@@ -43,7 +45,9 @@ class CountingSuppressions(Suppressions):
         try:
             if self.error is not None:
                 raise self.error
-            return await super().among(pairs)
+            found = await super().among(pairs)
+            await self.gate.wait()
+            return found
         finally:
             self.running -= 1
 
@@ -272,11 +276,14 @@ async def test_whoever_comes_late_shares_the_next_query(
 ) -> None:
     """A suppression added before the question is seen, even if a query was under way."""
     check = SuppressionCheck(counting)
+    counting.gate.clear()
     early = asyncio.create_task(check.among("acme", [ANA]))
     await counting.begun.wait()
     await suppressions.add("acme", [BOB])
-
-    late = await asyncio.gather(*(check.among("acme", [BOB]) for _ in range(10)))
+    questions = [asyncio.create_task(check.among("acme", [BOB])) for _ in range(10)]
+    await asyncio.sleep(0.05)
+    counting.gate.set()
+    late = await asyncio.gather(*questions)
 
     assert frozenset() == await early
     assert [frozenset({BOB})] * 10 == late
@@ -328,16 +335,19 @@ async def test_a_bug_leaves_nobody_waiting(counting: CountingSuppressions) -> No
     assert [ZeroDivisionError] * 5 == [type(error) for error in errors]
 
 
-async def test_a_caller_that_goes_away_harms_nobody(counting: CountingSuppressions) -> None:
-    """Its question is dropped; the others are answered."""
+@pytest.mark.parametrize("during", [False, True], ids=["before the query", "during the query"])
+async def test_a_caller_that_goes_away_harms_nobody(counting: CountingSuppressions, *, during: bool) -> None:
+    """Its question is dropped, before or after it was asked; the others are answered."""
     check = SuppressionCheck(counting)
     gone = asyncio.create_task(check.among("acme", [ANA]))
     staying = asyncio.create_task(check.among("acme", [BOB]))
-    await asyncio.sleep(0)
+    await (counting.begun.wait() if during else asyncio.sleep(0))
     gone.cancel()
+    async with asyncio.timeout(TIMEOUT):
+        answer = await staying
 
-    assert frozenset() == await staying
-    assert [1] == counting.sizes
+    assert frozenset() == answer
+    assert [2 if during else 1] == counting.sizes
 
 
 async def test_a_broken_database_is_unavailable(engine: AsyncEngine, suppressions: Suppressions) -> None:

@@ -500,6 +500,7 @@ async def test_a_gateway_stops_without_its_ledger(database_url: str, tmp_path: P
     engine = open_engine(LedgerAddress.parse(database_url), TIMEOUT)
     folder = TemplateFolder(tmp_path, sessions_of(engine), retry=0.05)
     await folder.start()
-    async with asyncio.timeout(5):
-        await folder.close()
+    closed, _ = await asyncio.wait([asyncio.create_task(folder.close())], timeout=5)
     await engine.dispose()
+
+    assert closed

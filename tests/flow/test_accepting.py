@@ -85,29 +85,6 @@ def test_what_expires_while_it_waits_is_never_sent(production: System) -> None:
     assert "expired" == production.words(message_id)[-1]
 
 
-def test_what_expires_in_the_queue_is_never_sent(running: System, sendgrid: FakeSendGrid) -> None:
-    """The mailer ends it."""
-    (mailer,) = running.mailers
-    mailer.stop()
-    message_id = running.accept({**EMAIL, "expires_at": moment(1.5).isoformat()})
-    time.sleep(2)
-    mailer.start()
-
-    running.wait_for(message_id, "expired", 60)
-
-    assert not [entry for entry in sendgrid.requests if entry.message_id == message_id]
-
-
-def test_a_scheduled_message_is_delivered(running: System) -> None:
-    """Its way from then on is that of every other message."""
-    message_id = running.accept({**EMAIL, "scheduled_at": moment(1).isoformat()})
-
-    sent = running.wait_for(message_id, "sent", 30)
-
-    assert sent["scheduled_at"] is not None
-    assert ["accepted", "scheduled", "queued", "sending", "sent"] == running.words(message_id)
-
-
 def _answers(base: str) -> bool:
     try:
         return httpx.get(f"{base}/readyz").status_code == 200

@@ -6,6 +6,7 @@ import base64
 import subprocess
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -168,3 +169,70 @@ def test_nothing_of_all_this_was_sent_twice(sendgrid: FakeSendGrid) -> None:
     taken = Counter(entry.message_id for entry in sendgrid.record)
 
     assert {1} == set(taken.values())
+
+
+def test_what_expires_in_the_queue_is_never_sent(running: System, sendgrid: FakeSendGrid) -> None:
+    """The mailer ends it."""
+    (mailer,) = running.mailers
+    mailer.stop()
+    message_id = running.accept({**EMAIL, "expires_at": _in(1.5)})
+    time.sleep(2)
+    mailer.start()
+
+    running.wait_for(message_id, "expired", 60)
+
+    assert not [entry for entry in sendgrid.requests if entry.message_id == message_id]
+
+
+def test_a_scheduled_message_is_delivered(running: System) -> None:
+    """Its way from then on is that of every other message."""
+    message_id = running.accept({**EMAIL, "scheduled_at": _in(1)})
+
+    sent = running.wait_for(message_id, "sent", 30)
+
+    assert sent["scheduled_at"] is not None
+    assert ["accepted", "scheduled", "queued", "sending", "sent"] == running.words(message_id)
+
+
+def test_a_template_is_rendered_by_the_mailer(running: System, sendgrid: FakeSendGrid) -> None:
+    """HTML is escaped, subject and text are not, and what was published counts."""
+    template = {
+        "name": "Welcome",
+        "alias": "welcome",
+        "from": "Shop <shop@example.com>",
+        "subject": "Hi {{{NAME}}}",
+        "html": "<p>{{{NAME}}} & co</p>",
+        "text": "Dear {{ NAME }}, {{ PLACE }}",
+        "variables": [{"key": "PLACE", "type": "string", "fallback_value": "here"}],
+    }
+    assert running.client.post("/templates", json=template).is_success
+    assert running.client.post("/templates/welcome/publish").is_success
+    assert running.client.patch("/templates/welcome", json={"subject": "A draft"}).is_success
+    use = {"id": "welcome", "variables": {"NAME": "Ann <b>"}}
+
+    message_id = running.accept({"to": "ann@example.org", "template": use})
+    running.wait_for(message_id, "sent", 30)
+    (sent,) = [entry for entry in sendgrid.record if entry.message_id == message_id]
+    contents = [part["value"] for part in sent.payload["content"]]
+
+    assert "Hi Ann <b>" == sent.payload["subject"]
+    assert ["Dear Ann <b>, here", "<p>Ann &lt;b&gt; & co</p>"] == contents
+
+
+def test_a_template_that_cannot_be_rendered_fails_its_message(running: System) -> None:
+    """With the place and the variable's name, and none of its data."""
+    template = {"name": "Bad", "alias": "bad", "from": "a@example.com", "subject": "Hi", "text": "\n{{ it }}"}
+    assert running.client.post("/templates", json=template).is_success
+    assert running.client.post("/templates/bad/publish").is_success
+
+    message_id = running.accept(
+        {"to": "a@example.org", "template": {"id": "bad", "variables": {"it": ["canary"]}}}
+    )
+    failed = running.wait_for(message_id, "failed", 30)
+
+    assert failed["reason"].startswith("template_failed: text, line 2: ")
+    assert "canary" not in failed["reason"] + running.logs()
+
+
+def _in(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

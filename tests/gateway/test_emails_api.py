@@ -204,6 +204,16 @@ class TestBatches:
 
         assert (422, True) == (answer.status_code, "x-batch-validation" in answer.json()["message"])
 
+    def test_a_batch_must_not_grow_without_bounds(self, gateway: System) -> None:
+        """Each of its messages carries its template's source with it."""
+        template = {"name": "long", "alias": "long", "subject": "Hi", "text": "x" * 200_000}
+        assert gateway.client.post("/templates", json=template).is_success
+        assert gateway.client.post("/templates/long/publish").is_success
+        item = {"from": "shop@example.com", "to": "a@example.com", "template": {"id": "long"}}
+        answers = [post(gateway, [item] * count, "/emails/batch") for count in (50, 150)]
+
+        assert [202, 413] == [answer.status_code for answer in answers]
+
     def test_a_batch_is_repeated_whole(self, gateway: System) -> None:
         """One key for all of it."""
         batch = [email(), email()]

@@ -321,7 +321,9 @@ def test_the_types_describe_themselves() -> None:
     """The description of the API says a short string, or null."""
     text = {"maxLength": 64, "type": "string"}
 
-    assert {"anyOf": [text, {"type": "null"}]} == TypeAdapter(ScheduledAt).json_schema()
+    assert {"anyOf": [{**text, "format": "moment"}, {"type": "null"}]} == TypeAdapter(
+        ScheduledAt
+    ).json_schema()
     assert {"anyOf": [{**text, "format": "date-time"}, {"type": "null"}]} == TypeAdapter(
         ExpiresAt
     ).json_schema()

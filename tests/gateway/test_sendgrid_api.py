@@ -14,9 +14,9 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from python_http_client import exceptions
-from sendgrid import SendGridAPIClient
-from sendgrid.helpers.mail import (
+from python_http_client import exceptions  # type: ignore[import-untyped]
+from sendgrid import SendGridAPIClient  # type: ignore[import-untyped]
+from sendgrid.helpers.mail import (  # type: ignore[import-untyped]
     Attachment,
     Category,
     ContentId,

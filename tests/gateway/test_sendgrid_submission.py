@@ -641,9 +641,9 @@ def test_a_flood_of_errors_costs_nothing(field: str) -> None:
     assert 1 > time.perf_counter() - started
 
 
-def test_a_thousand_wrong_personalizations() -> None:
+def test_hundreds_of_wrong_personalizations() -> None:
     """Of those only the first one is reported: thousands of errors would cost a second."""
-    problem = refused(body(personalizations=[{"to": [{"email": "x"}, {"email": "y"}]}] * 1000))
+    problem = refused(body(personalizations=[{"to": [{"email": "x"}, {"email": "y"}]}] * 500))
 
     assert ["/personalizations/0/to/0/email", "/personalizations/0/to/1/email"] == [
         error.pointer for error in problem.errors

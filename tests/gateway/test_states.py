@@ -58,8 +58,13 @@ def test_absurd_attempts_stay_in_their_phase() -> None:
     assert (progress("sent", 10**30) or 0) < 2**63
 
 
+def test_a_canceled_message_that_was_sent_all_the_same_is_sent() -> None:
+    """It cannot happen, and if it does, nobody is told otherwise."""
+    assert 0 < (progress("canceled", 0) or 0) < (progress("sent", 1) or 0)
+
+
 def test_nothing_more_is_awaited_after_these() -> None:
     """An uncertain or deferred message is still somebody's business."""
-    expected = {"sent", "failed", "suppressed", "expired"}
+    expected = {"sent", "failed", "suppressed", "expired", "canceled"}
 
     assert expected == TERMINAL

@@ -298,15 +298,15 @@ def test_concurrent_changes_are_all_made(client: httpx.Client) -> None:
         with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=30) as author:
             return [
                 author.patch(f"/templates/{template_id}", json={part: f"{number}"}).status_code
-                for number in range(1, 6)
+                for number in range(1, 4)
             ]
 
     with ThreadPoolExecutor(3) as pool:
         statuses = list(pool.map(write, ("subject", "html", "text")))
     template = show(client, template_id)
 
-    assert [[200] * 5] * 3 == statuses
-    assert (["5"] * 3, 16) == ([template[part] for part in ("subject", "html", "text")], template["version"])
+    assert [[200] * 3] * 3 == statuses
+    assert (["3"] * 3, 10) == ([template[part] for part in ("subject", "html", "text")], template["version"])
 
 
 # Previews
@@ -384,13 +384,13 @@ def test_a_template_that_works_for_ever_is_stopped(gateway: System, client: http
     """And meanwhile everybody else is answered."""
     loops = f"{'{% for a in (1..1000) %}' * 3}{{{{ a }}}}{'{% endfor %}' * 3}"
     template_id = create(client, html=loops)
+    waits = []
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(preview, client, template_id)
-        waits = []
         while not slow.done():
-            started = time.monotonic()
+            asked = time.monotonic()
             assert 200 == gateway.client.get("/healthz").status_code
-            waits.append(time.monotonic() - started)
+            waits.append(time.monotonic() - asked)
 
     assert (422, "validation_error", ["/variables"]) == error(slow.result())
     assert max(waits, default=0) < 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -144,8 +143,8 @@ def nested(depth: int) -> Any:
         {},
         {"a": "x", "b": 1, "c": 1.5, "d": True, "e": None, "f": [1, {"g": []}]},
         {"a": nested(7)},
-        {"a": "x" * 65_527},
-        {"a": "é" * 32_763},
+        {"a": "x" * 65_528},
+        {"a": "é" * 32_764},
         {"a": 10**18 - 1, "b": -1e17},
     ],
 )
@@ -163,11 +162,10 @@ CHARACTERS = "must not contain U+0000 or half a character (a lone surrogate)"
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({"a": "x" * 65_528}, SIZE),
-        ({"a": "é" * 32_764}, SIZE),
+        ({"a": "x" * 65_529}, SIZE),
+        ({"a": "é" * 32_765}, SIZE),
         ({"a" * 65_536: 1}, SIZE),
         ({"a": nested(8)}, DEPTH),
-        (json.loads('{"a":' * 900 + "1" + "}" * 900), DEPTH),
         ({"a": [10**18]}, NUMBERS),
         ({"a": -1e18}, NUMBERS),
         ({"a": float("nan")}, NUMBERS),
@@ -185,6 +183,17 @@ def test_variables_that_cannot_be_rendered(variables: dict[str, Any], expected: 
     assert expected == str(refused.value)
 
 
+def test_variables_that_nest_without_end_are_refused() -> None:
+    """However deep they are."""
+    deep: dict[str, Any] = {}
+    for _ in range(50_000):
+        deep = {"a": deep}
+    with pytest.raises(ValueError, match="must") as refused:
+        bounded(deep)
+
+    assert DEPTH == str(refused.value)
+
+
 def test_ten_megabytes_of_variables_are_refused_at_once() -> None:
     """As much as a body may hold."""
     variables = {"a": [1] * 5_000_000}
@@ -192,4 +201,4 @@ def test_ten_megabytes_of_variables_are_refused_at_once() -> None:
     with pytest.raises(ValueError, match=SIZE):
         bounded(variables)
 
-    assert time.thread_time() - before < 1
+    assert time.thread_time() - before < 0.2

@@ -29,7 +29,7 @@ _RETRY_AFTER_SECONDS: Final = 2
 def authenticate(keyring: Keyring, rate_limit: RateLimit) -> Middleware:
     """Let through whoever has a key with the permission that the handler needs, and calls not too often.
 
-    A handler that says neither that it is public nor what it needs is let nobody through to.
+    Nobody gets through to a handler that says neither that it is public nor what it needs.
     """
 
     @web.middleware

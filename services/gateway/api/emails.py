@@ -28,7 +28,10 @@ from services.gateway.submission.validation import read
 from services.gateway.templates import TemplateContent, Templates
 from shared.signatures import SendEmail, SendWelcomeEmail
 
-MESSAGE_ID = "message_id"
+# Without this a batch would be a message as soon as the method is another one.
+_ONE = "/emails/{id:(?!batch$)[^/]+}"
+
+MESSAGE_ID = web.RequestKey("message_id", UUID)
 """Key under which a request carries the id of its message, for the log line."""
 
 RETRY_AFTER_SECONDS = 2
@@ -78,8 +81,8 @@ class Emails:
         return (
             web.post("/emails", self.post_email),
             web.post("/welcome-emails", self.post_welcome_email),
-            web.get("/emails/{id}", self.get_email, allow_head=False),
-            web.patch("/emails/{id}", self.patch_email),
+            web.get(_ONE, self.get_email, allow_head=False),
+            web.patch(_ONE, self.patch_email),
             web.post("/emails/{id}/cancel", self.cancel_email),
             web.get("/emails/{id}/events", self.get_events, allow_head=False),
         )
@@ -137,7 +140,8 @@ class Emails:
         return web.json_response({"object": "email", "id": str(UUID(request.match_info["id"]))})
 
     async def _accept(self, request: web.Request, draft: Draft, key: Key | None) -> web.Response:
-        request[MESSAGE_ID] = draft.signature.message_id
+        if draft.signature.message_id is not None:
+            request[MESSAGE_ID] = draft.signature.message_id
         accepted = await self.acceptance.accept(caller(request), [draft], answer=_answer, key=key)
         return accepted_response(accepted)
 

@@ -64,9 +64,11 @@ class MailSend:
                 drafts = mailing.drafts(new_message_id)
             if mail.is_sandboxed:
                 return web.Response(status=200)
-            request[MESSAGE_ID] = drafts[0].signature.message_id
+            message_id = drafts[0].signature.message_id
+            assert message_id is not None  # noqa: S101 - it was made here
+            request[MESSAGE_ID] = message_id
             await self._acceptance.accept(identity, drafts, answer=lambda _: b"")
-        return web.Response(status=202, headers={"X-Message-Id": str(request[MESSAGE_ID])})
+        return web.Response(status=202, headers={"X-Message-Id": str(message_id)})
 
     async def _template(self, tenant: str, mail: MailSubmission) -> TemplateContent | None:
         if not mail.template_id:

@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 BUSY_TIMEOUT_SECONDS = 5
 """How long SQLite waits for another process that is writing."""
 
+_GOODBYE_SECONDS = 0.1
+
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     # FULL fsyncs at every commit: a 202 must survive a power cut, not only a crash of the process.
@@ -51,6 +53,16 @@ class LedgerAddress:
         raise ValueError(msg)
 
 
+class _Impatient(asyncpg.Connection):
+    """Hangs up on a server that does not answer: whoever gave up on a query waits no longer.
+
+    SQLAlchemy closes the connection of a query that was given up, and allows two seconds for that.
+    """
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        await super().close(timeout=_GOODBYE_SECONDS if timeout else None)
+
+
 def open_engine(address: LedgerAddress, timeout: float) -> AsyncEngine:
     """Make the engine behind all queries but the hot insert; connects at first use.
 
@@ -64,7 +76,9 @@ def open_engine(address: LedgerAddress, timeout: float) -> AsyncEngine:
 
     async def connect() -> asyncpg.Connection:
         # asyncpg reads the URL itself: SQLAlchemy would not understand sslmode and its like.
-        return await asyncpg.connect(address.dsn, timeout=timeout, command_timeout=timeout * 5)
+        return await asyncpg.connect(
+            address.dsn, timeout=timeout, command_timeout=timeout * 5, connection_class=_Impatient
+        )
 
     return create_async_engine(
         "postgresql+asyncpg://",

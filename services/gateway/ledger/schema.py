@@ -48,6 +48,9 @@ def _sqlite_moment(element: moment_in, compiler: Any, **kw: Any) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now', CAST({seconds} AS REAL) || ' seconds')"
 
 
+NOW = sa.select(moment_in(0)).scalar_subquery()
+"""The database's own time, once per statement: no index is searched for what a volatile function says."""
+
 metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -62,16 +65,9 @@ messages = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("lane", sa.Text, nullable=False),
-    # The signature, exactly as it is published: task name and JSON arguments.
+    # The signature, exactly as it is published: task name and, in the last column, JSON arguments.
     sa.Column("task", sa.Text, nullable=False),
-    # Empty once the message's bodies are purged.
-    sa.Column("arguments", sa.LargeBinary, nullable=False),
-    # What a list shows of the message, so that it need not read bodies; NULL in rows of version 0.1.
-    sa.Column("summary", sa.LargeBinary),
     sa.Column("accepted_at", Moment, nullable=False),
-    sa.Column("scheduled_at", Moment),
-    sa.Column("expires_at", Moment),
-    sa.Column("purged_at", Moment),
     sa.Column("status", sa.Text, nullable=False, server_default="accepted"),
     # How far the message has come: see services.gateway.states.
     sa.Column("progress", sa.BigInteger, nullable=False, server_default="0"),
@@ -84,23 +80,42 @@ messages = sa.Table(
     sa.Column("provider", sa.Text),
     sa.Column("provider_message_id", sa.Text),
     sa.Column("reason", sa.Text),
+    # What a list shows of the message, so that it need not read bodies; NULL in rows of version 0.1.
+    sa.Column("summary", sa.LargeBinary),
+    sa.Column("scheduled_at", Moment),
+    sa.Column("expires_at", Moment),
+    sa.Column("purged_at", Moment),
+    # Empty once the message's bodies are purged.  Last, because SQLite reads a row from its beginning:
+    # megabytes of attachments must not stand in front of anything else.
+    sa.Column("arguments", sa.LargeBinary, nullable=False),
 )
 
-sa.Index(
-    "ix_messages_due_at",
-    messages.c.due_at,
-    postgresql_where=messages.c.due_at.is_not(None),
-    sqlite_where=messages.c.due_at.is_not(None),
+
+def _partial_index(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> None:
+    sa.Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+# What the sweeper looks for.  Apart, so that a million messages that wait in the broker's queues do not
+# stand in front of one that never got there; what nothing more is awaited of is in none of them.
+_UNPUBLISHED = messages.c.due_at.is_not(None) & messages.c.queued_at.is_(None)
+_partial_index("ix_messages_unpublished", messages.c.due_at, where=_UNPUBLISHED)
+_partial_index(
+    "ix_messages_published",
+    *(messages.c.lane, messages.c.due_at),
+    where=messages.c.due_at.is_not(None) & messages.c.queued_at.is_not(None),
+)
+_partial_index(
+    "ix_messages_expiring", messages.c.expires_at, where=messages.c.expires_at.is_not(None) & _UNPUBLISHED
 )
 
 # Pages of a tenant's messages: ids are UUIDv7, so their order is that of arrival.
 sa.Index("ix_messages_tenant_id", messages.c.tenant, messages.c.id)
 sa.Index("ix_messages_tenant_status_id", messages.c.tenant, messages.c.status, messages.c.id)
-sa.Index(
-    "ix_messages_accepted_at",
+# Whose bodies can be purged: a message gets into it only when it has come to its end.
+_partial_index(
+    "ix_messages_ended",
     messages.c.accepted_at,
-    postgresql_where=messages.c.purged_at.is_(None),
-    sqlite_where=messages.c.purged_at.is_(None),
+    where=messages.c.due_at.is_(None) & messages.c.purged_at.is_(None),
 )
 
 lookups = sa.Table(

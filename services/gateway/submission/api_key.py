@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from services.gateway.callers import Permission
 from services.gateway.submission import addresses, limits
 from services.gateway.submission.headers import one_line
+from services.gateway.submission.texts import DomainText, Line
 from services.gateway.submission.validation import Submission
 
 NAME_LENGTH = 50
@@ -47,12 +48,12 @@ def _full_by_default(value: object) -> object:
     return Permission.FULL if value is None else value
 
 
-_Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(one_line)]
+_Name = Annotated[Line, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(one_line)]
 _Domains = Annotated[
     list[Annotated[str, AfterValidator(read_domain)]] | None,
     BeforeValidator(
         _few_domains,
-        json_schema_input_type=Annotated[list[str], Field(min_length=1, max_length=DOMAINS)] | None,
+        json_schema_input_type=Annotated[list[DomainText], Field(min_length=1, max_length=DOMAINS)] | None,
     ),
 ]
 
@@ -68,7 +69,7 @@ class ApiKeySubmission(Submission):
         default=None,
         description="The domains that it may send from; if left out, those of the key that makes it.",
     )
-    domain_id: Annotated[None, BeforeValidator(_no_domain_id)] = Field(
+    domain_id: Annotated[None, BeforeValidator(_no_domain_id, json_schema_input_type=None)] = Field(
         default=None, description="Not supported: name the domains in `domains`."
     )
 

@@ -8,9 +8,11 @@ from base64 import b64encode
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from typing_extensions import TypedDict
 
 from services.gateway.submission import limits
 from services.gateway.submission.headers import one_line
+from services.gateway.submission.texts import BASE64, CONTENT_ID, CONTENT_TYPE, FILENAME, text
 from services.gateway.submission.validation import Submission
 from shared.signatures import Attachment
 
@@ -48,7 +50,13 @@ def _base64(content: object) -> object:
         content = content.get("data")
     if not isinstance(content, list):
         return content
+    kinds = set(map(type, content))
+    # To JSON 1.0 is a whole number, too; to Python true is one.
+    if float in kinds:
+        content = [int(n) if isinstance(n, float) and n.is_integer() else n for n in content]
     try:
+        if bool in kinds:
+            raise TypeError
         return b64encode(bytes(content)).decode()
     except (TypeError, ValueError):
         raise ValueError("must be base64, or an array of numbers from 0 to 255") from None
@@ -89,7 +97,15 @@ def _content_id(content_id: str | None) -> str | None:
     return content_id or None
 
 
-_ContentId = Annotated[str | None, AfterValidator(_content_id)]
+_ContentId = Annotated[Annotated[str, text(pattern=CONTENT_ID)] | None, AfterValidator(_content_id)]
+_Bytes = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=1)]
+
+
+class NodeBuffer(TypedDict):
+    """What JSON.stringify makes of a Node.js Buffer."""
+
+    type: Literal["Buffer"]
+    data: _Bytes
 
 
 class AttachmentSubmission(Submission):
@@ -98,7 +114,14 @@ class AttachmentSubmission(Submission):
     filename: Annotated[
         Annotated[str, Field(min_length=1, max_length=limits.FILENAME_LENGTH), AfterValidator(_filename)]
         | None,
-        BeforeValidator(_none_if_false, json_schema_input_type=str | Literal[False] | None),
+        BeforeValidator(
+            _none_if_false,
+            json_schema_input_type=Annotated[
+                str, Field(min_length=1, max_length=limits.FILENAME_LENGTH), text(pattern=FILENAME)
+            ]
+            | Literal[False]
+            | None,
+        ),
     ] = Field(
         default=None,
         description="The file's name, without folders; `attachment` if left out.",
@@ -106,10 +129,15 @@ class AttachmentSubmission(Submission):
     )
     content: Annotated[
         str,
-        BeforeValidator(_base64, json_schema_input_type=str | list[Annotated[int, Field(ge=0, le=255)]]),
+        BeforeValidator(
+            _base64,
+            json_schema_input_type=Annotated[str, Field(min_length=1), text(pattern=BASE64)] | _Bytes | NodeBuffer,
+        ),
         AfterValidator(_strict),
     ] = Field(description="The file in base64 (RFC 4648, section 4), or its bytes as an array of numbers.")
-    content_type: Annotated[str | None, AfterValidator(_content_type)] = Field(
+    content_type: Annotated[
+        Annotated[str, text(pattern=CONTENT_TYPE)] | None, AfterValidator(_content_type)
+    ] = Field(
         default=None, description="type/subtype; taken from the file's name if left out."
     )
     content_id: _ContentId = Field(

@@ -21,9 +21,10 @@ from services.gateway.submission import limits, recipients
 from services.gateway.submission.attachments import Attachments
 from services.gateway.submission.headers import Headers, one_line
 from services.gateway.submission.labels import IdempotencyKey, Metadata, Tags
-from services.gateway.submission.moments import ExpiresAt, ScheduledAt
+from services.gateway.submission.moments import ExpiresAt, GivenMoment, ScheduledAt
 from services.gateway.submission.recipients import BareMailbox, Mailbox, Mailboxes, Recipients
 from services.gateway.submission.template_use import TemplateUse
+from services.gateway.submission.texts import Body, Line
 from services.gateway.submission.validation import Submission, read
 from services.gateway.templates import TemplateContent
 from shared.signatures import Address, Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
@@ -36,23 +37,36 @@ def _no_nul(body: str | None) -> str | None:
     return body or None
 
 
-_Body = Annotated[str | None, AfterValidator(_no_nul)]
-_Subject = Annotated[str, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)]
+_Body = Annotated[Body | None, AfterValidator(_no_nul)]
+_Subject = Annotated[Line, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)]
 _REQUIRED = PydanticCustomError("missing", "is required")
+
+# A template, or bodies of its own; null, and for bodies nothing, count as left out.
+_STRING, _NULL, _NOTHING = {"type": "string"}, {"type": "null"}, {"enum": [None, ""]}
+_FORMS: list[Any] = [
+    {
+        "required": ["template"],
+        "properties": {"template": {"type": "object"}, "html": _NOTHING, "text": _NOTHING},
+    },
+    *(
+        {
+            "required": ["from", "subject", body],
+            "properties": {
+                "template": _NULL,
+                "from": _STRING,
+                "subject": _STRING,
+                body: {**_STRING, "minLength": 1},
+            },
+        }
+        for body in ("html", "text")
+    ),
+]
 
 
 class EmailSubmission(Submission):
     """An e-mail to be sent.  Addresses are `user@example.com` or `Name <user@example.com>`."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": ["template"]},
-                {"required": ["from", "subject", "html"]},
-                {"required": ["from", "subject", "text"]},
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"anyOf": _FORMS})
 
     # First, because what else is required depends on it.
     template: TemplateUse | None = Field(
@@ -195,7 +209,7 @@ class WelcomeEmailSubmission(Submission):
 class Rescheduling(Submission):
     """Another time for a scheduled e-mail."""
 
-    scheduled_at: ScheduledAt = Field(description="The new time, as when sending.")
+    scheduled_at: GivenMoment = Field(description="The new time, as when sending.")
     id: Any = Field(default=None, exclude=True, description="Ignored: some SDKs repeat the id here.")
 
     @field_validator("scheduled_at")

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from services.gateway.submission import limits
+from services.gateway.submission.texts import HEADER, ONE_LINE, names, text
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C0 (CR, LF, NUL…), DEL, C1 (U+0085…), the Unicode line and paragraph separators, lone surrogates."""
@@ -56,7 +57,14 @@ def _distinct(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-_Schema = Annotated[dict[str, str], Field(max_length=limits.HEADERS)] | None
+_Schema = (
+    Annotated[
+        dict[str, Annotated[str, text(pattern=ONE_LINE, maxLength=limits.HEADER_OCTETS)]],
+        Field(max_length=limits.HEADERS),
+        names(pattern=HEADER),
+    ]
+    | None
+)
 Headers = Annotated[
     dict[
         Annotated[str, AfterValidator(_name)],

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from services.gateway.submission import limits
 from services.gateway.submission.headers import one_line
+from services.gateway.submission.texts import ONE_LINE, Line, names, text
 from services.gateway.submission.validation import Submission
 
 IDEMPOTENCY_KEY = re.compile(
@@ -54,14 +55,30 @@ Tags = Annotated[
 ]
 """Words that the provider shows in its own reports."""
 
-_Key = Annotated[str, Field(min_length=1, max_length=limits.METADATA_KEY_LENGTH), AfterValidator(one_line)]
-_Value = Annotated[str, Field(max_length=limits.METADATA_VALUE_LENGTH), AfterValidator(one_line)]
+_RESERVED = "message_id"  # under this name the mailer hands our own id to the provider
+
+
+def _not_ours(metadata: dict[str, str]) -> dict[str, str]:
+    if _RESERVED in metadata:
+        raise ValueError(f"must not use the name {_RESERVED}, which is reserved")
+    return metadata
+
+
+_Key = Annotated[Line, Field(min_length=1, max_length=limits.METADATA_KEY_LENGTH), AfterValidator(one_line)]
+_Value = Annotated[Line, Field(max_length=limits.METADATA_VALUE_LENGTH), AfterValidator(one_line)]
 Metadata = Annotated[
     dict[_Key, _Value],
     BeforeValidator(
         _few_keys,
-        json_schema_input_type=Annotated[dict[_Key, _Value], Field(max_length=limits.METADATA_KEYS)] | None,
+        json_schema_input_type=Annotated[
+            dict[str, _Value],
+            Field(max_length=limits.METADATA_KEYS),
+            names(minLength=1, maxLength=limits.METADATA_KEY_LENGTH, pattern=ONE_LINE),
+        ]
+        | None,
     ),
+    AfterValidator(_not_ours),
+    Field(json_schema_extra={"not": {"required": [_RESERVED]}}),
 ]
 """The caller's own data, handed back with the message."""
 
@@ -75,6 +92,6 @@ def _key(key: str) -> str:
 IdempotencyKey = Annotated[
     str,
     AfterValidator(_key),
-    Field(json_schema_extra={"minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_LENGTH}),
+    text(pattern=f"^{IDEMPOTENCY_KEY.pattern}$"),
 ]
 """What the repeats of a request have in common, so that it is done once."""

@@ -10,9 +10,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field, PlainValidator
+from pydantic import PlainValidator
 
 from services.gateway.submission import phrases
+from services.gateway.submission.texts import text
 
 _SCHEDULE = timedelta(days=366)
 # Longer, so that the latest message that can be scheduled can expire after it.
@@ -103,11 +104,14 @@ def _string(value: object) -> str:
     raise ValueError("must be a string")
 
 
-_Words = Annotated[str, Field(max_length=_LENGTH)]
-_Moment = Annotated[str, Field(max_length=_LENGTH, json_schema_extra={"format": "date-time"})]
+_Words = Annotated[str, text(maxLength=_LENGTH, format="moment")]
+_Moment = Annotated[str, text(maxLength=_LENGTH, format="date-time")]
 
 ScheduledAt = Annotated[datetime | None, PlainValidator(_scheduled_at, json_schema_input_type=_Words | None)]
 """When a message is to be sent, in UTC; null, and None, for at once."""
+
+GivenMoment = Annotated[datetime | None, PlainValidator(_scheduled_at, json_schema_input_type=_Words)]
+"""The same where it must be said."""
 
 ExpiresAt = Annotated[datetime | None, PlainValidator(_expires_at, json_schema_input_type=_Moment | None)]
 """When a message becomes worthless, in UTC; null, and None, for never."""

@@ -3,9 +3,9 @@
 The phrases are those that Resend documents, and their like:
 https://resend.com/docs/dashboard/emails/schedule-email
 
-A library that guesses was measured and left out (dateparser 1.5): it takes "tomorrow at 25:00" and
-"5" for moments, sends "friday at 3pm" a week late if it is Friday already, reads "3pm ET" as winter
-time in summer, and is an hour off around the day when clocks change.
+They are read by dateparser, behind a list of the forms that are let through.  Left alone the library
+(1.5) guesses: it takes "tomorrow at 25:00" and "5" for moments, and reads "3pm ET" as winter time in
+summer.  So it is given a clock's time in its own zone, and the zone is applied here.
 
 Without a zone a phrase is read in UTC.  ``ET``, ``CT``, ``MT`` and ``PT`` are what clocks on the wall
 there show, in summer too; ``EST``, ``EDT`` and their kin are fixed offsets (RFC 5322, section 4.3).
@@ -15,24 +15,16 @@ A weekday is the next one whose time has not passed yet, which may be today.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_UNITS = {
-    "seconds": "s|secs?|seconds?",
-    "minutes": "mins?|minutes?",
-    "hours": "h|hrs?|hours?",
-    "days": "days?",
-    "weeks": "weeks?",
-}
-_SPAN = rf"(?:\d{{1,5}} ?|an? |one )(?:{'|'.join(_UNITS.values())})"
-_FROM_NOW = re.compile(rf"in {_SPAN}(?:(?: and|,)? {_SPAN})?|{_SPAN} from now", re.ASCII | re.IGNORECASE)
-_COUNTED = re.compile(
-    rf"\b(\d+|an?|one) ?(?:{'|'.join(f'(?P<{unit}>{words})' for unit, words in _UNITS.items())})\b",
-    re.ASCII | re.IGNORECASE,
-)
+import dateparser
 
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_UNIT = "(?:s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)"
+_SPAN = rf"(?:\d{{1,5}} ?|an? |one ){_UNIT}"
+_FROM_NOW = re.compile(rf"in {_SPAN}(?:(?: and|,)? {_SPAN})?|{_SPAN} from now", re.ASCII | re.IGNORECASE)
+
+_WEEKDAY = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _ZONES: dict[str, str | int] = {
     "ET": "America/New_York", "CT": "America/Chicago", "MT": "America/Denver", "PT": "America/Los_Angeles",
     "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
@@ -41,13 +33,12 @@ _ZONES: dict[str, str | int] = {
 # No "next friday": to some it is this week's, to others next week's.  With Mondays there is no doubt.
 # No "at 9" and no "midnight" for the same reason.
 _ON_THE_CLOCK = re.compile(
-    rf"(?P<day>today|tomorrow|next monday|(?:on )?(?P<weekday>{'|'.join(_WEEKDAYS)})),?(?: at)? "
-    r"(?:(?P<noon>noon)"
-    r"|(?P<hour>1[0-2]|0?[1-9])(?::(?P<minute>[0-5]\d))? ?(?P<half>[ap])m"
-    r"|(?P<hour24>[01]?\d|2[0-3]):(?P<minute24>[0-5]\d))"
+    rf"(?P<words>(?:today|tomorrow|next monday|(?P<weekday>(?:on )?(?:{_WEEKDAY}))),?(?: at)? "
+    r"(?:noon|(?:1[0-2]|0?[1-9])(?::[0-5]\d)? ?[ap]m|(?:[01]?\d|2[0-3]):[0-5]\d))"
     rf"(?: (?P<zone>{'|'.join(_ZONES)}))?",
     re.ASCII | re.IGNORECASE,
 )
+_WEEK = timedelta(days=7)
 
 
 def read(text: str, now: datetime) -> datetime | None:
@@ -58,36 +49,25 @@ def read(text: str, now: datetime) -> datetime | None:
     """
     words = re.sub(" +", " ", text.strip(" "))
     if _FROM_NOW.fullmatch(words):
-        return now + sum(map(_span, _COUNTED.finditer(words)), timedelta())
-    if said := _ON_THE_CLOCK.fullmatch(words):
-        return _on_the_clock(said, now)
-    return None
+        moment = _understood(words, now.astimezone(UTC).replace(tzinfo=None))
+        return moment and moment.replace(tzinfo=UTC)
+    said = _ON_THE_CLOCK.fullmatch(words)
+    if said is None:
+        return None
+    zone = _zone(said["zone"] or "UTC")
+    clock = now.astimezone(zone).replace(tzinfo=None)
+    moment = _understood(said["words"].lower().replace("noon", "12pm"), clock)
+    # On a Friday the library takes every "friday" for the next one, also before that time of the day.
+    if moment and said["weekday"] and moment - _WEEK > clock:
+        moment -= _WEEK
+    return moment and moment.replace(tzinfo=zone).astimezone(UTC)
 
 
-def _span(said: re.Match[str]) -> timedelta:
-    count = int(said[1]) if said[1].isdigit() else 1
-    return timedelta(**{str(said.lastgroup): count})
-
-
-def _on_the_clock(said: re.Match[str], now: datetime) -> datetime:
-    zone, at = _zone(said["zone"] or "UTC"), _time(said)
-    here = now.astimezone(zone)
-    if said["weekday"]:
-        days = (_WEEKDAYS.index(said["weekday"].lower()) - here.weekday()) % 7
-        if days == 0 and at <= here.time():
-            days = 7
-    else:
-        days = {"today": 0, "tomorrow": 1, "next monday": 7 - here.weekday()}[said["day"].lower()]
-    return datetime.combine(here.date() + timedelta(days), at, zone).astimezone(UTC)
-
-
-def _time(said: re.Match[str]) -> time:
-    if said["noon"]:
-        return time(12)
-    if said["hour24"]:
-        return time(int(said["hour24"]), int(said["minute24"]))
-    afternoon = said["half"] in "pP"
-    return time(int(said["hour"]) % 12 + 12 * afternoon, int(said["minute"] or 0))
+def _understood(words: str, clock: datetime) -> datetime | None:
+    """What the words mean to somebody whose *clock* on the wall shows this."""
+    settings = {"RELATIVE_BASE": clock, "PREFER_DATES_FROM": "future"}
+    moment: datetime | None = dateparser.parse(words, languages=["en"], settings=settings)
+    return moment
 
 
 def _zone(name: str) -> tzinfo:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from services.gateway.submission import addresses, limits
+from services.gateway.submission.texts import AT_LEAST_ONE, AddressText, MailboxText
 from shared.signatures import Address
 
 
@@ -46,16 +47,18 @@ def count(*lists: tuple[Address, ...]) -> None:
         raise ValueError(f"must be at most {limits.RECIPIENTS} recipients together with the other lists")
 
 
-Mailbox = Annotated[Address, PlainValidator(_mailbox, json_schema_input_type=str)]
+Mailbox = Annotated[Address, PlainValidator(_mailbox, json_schema_input_type=MailboxText)]
 """One address, with or without a display name."""
 
-BareMailbox = Annotated[Mailbox, AfterValidator(_bare)]
+BareMailbox = Annotated[
+    Address, PlainValidator(_mailbox, json_schema_input_type=AddressText), AfterValidator(_bare)
+]
 """One address without a display name."""
 
-_OneOrMore = str | Annotated[list[str], Field(min_length=1, max_length=limits.RECIPIENTS)]
-_NoneOrMore = str | Annotated[list[str], Field(max_length=limits.RECIPIENTS)] | None
+_OneOrMore = MailboxText | Annotated[list[MailboxText], Field(min_length=1, max_length=limits.RECIPIENTS)]
+_NoneOrMore = MailboxText | Annotated[list[MailboxText], Field(max_length=limits.RECIPIENTS)] | None
 Recipients = Annotated[
-    tuple[Mailbox, ...], BeforeValidator(_listed, json_schema_input_type=_OneOrMore), Field(min_length=1)
+    tuple[Mailbox, ...], BeforeValidator(_listed, json_schema_input_type=_OneOrMore), AT_LEAST_ONE
 ]
 """At least one address; a single one may stand without an array."""
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from services.gateway.problems import FieldError, invalid_fields
 from services.gateway.submission import limits
+from services.gateway.submission.sendgrid_forms import FORMS
 from services.gateway.submission.sendgrid_fields import (
     Content,
     Contents,
@@ -38,6 +39,7 @@ from services.gateway.submission.sendgrid_options import (
 )
 from services.gateway.submission.sendgrid_personalization import Personalizations, merged_headers
 from services.gateway.submission.substitutions import Sections
+from services.gateway.submission.texts import text
 from services.gateway.submission.validation import Submission, read
 
 _TEMPLATED = "cannot be combined with a template_id"
@@ -47,25 +49,37 @@ _NO_SUBJECT = "is required, unless every personalization has its own or a templa
 class MailSubmission(Submission):
     """A request, which stands for as many messages as it has personalizations."""
 
+    model_config = ConfigDict(json_schema_extra={"allOf": FORMS})
+
     # First, because what else is required depends on them.
-    template_id: Annotated[str, Field(max_length=limits.TEMPLATE_NAME_LENGTH)] | None = None
-    personalizations: Personalizations
-    sender: Person = Field(alias="from")
-    reply_to: Person | None = None
-    reply_to_list: People = ()
-    subject: Subject | None = Field(default=None, validate_default=True)
-    content: Contents = Field(default=(), validate_default=True)
-    attachments: MailAttachments = ()
-    sections: Sections = Field(default={})
-    headers: MailHeaders = Field(default={})
-    categories: Categories = ()
-    custom_args: CustomArguments = Field(default={})
-    send_at: SendAt = None
+    template_id: Annotated[str, Field(max_length=limits.TEMPLATE_NAME_LENGTH), text(format="template")] | None = (
+        Field(default=None, description="The id or alias of a template that is published.")
+    )
+    personalizations: Personalizations = Field(
+        description="One or more messages, with at most 1,000 recipients together."
+    )
+    sender: Person = Field(alias="from", description="Who the messages are from.")
+    reply_to: Person | None = Field(default=None, description="Where answers go, if not to the sender.")
+    reply_to_list: People = Field(default=(), description="The same, for several people.")
+    subject: Subject | None = Field(default=None, validate_default=True, description="One line.")
+    content: Contents = Field(
+        default=(), validate_default=True, description="The bodies: plain text, HTML, or both in this order."
+    )
+    attachments: MailAttachments = Field(default=(), description="Files, at most 20.")
+    sections: Sections = Field(default={}, description="Texts that a substitution's value may name.")
+    headers: MailHeaders = Field(
+        default={}, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
+    )
+    categories: Categories = Field(default=(), description="Words for the provider's own reports.")
+    custom_args: CustomArguments = Field(default={}, description="Your own data, handed back with the message.")
+    send_at: SendAt = Field(
+        default=None, description="When to send, in unix seconds; at once if it has passed, a year ahead at most."
+    )
     batch_id: Batch = None
     asm: UnsubscribeGroups = None
     ip_pool_name: IpPool = None
-    mail_settings: MailSettings | None = None
-    tracking_settings: TrackingSettings | None = None
+    mail_settings: MailSettings | None = Field(default=None, description="Of these, only the sandbox.")
+    tracking_settings: TrackingSettings | None = Field(default=None, description="None of these is supported.")
 
     @field_validator("subject")
     @classmethod

@@ -5,7 +5,7 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -13,6 +13,7 @@ from services.gateway.submission import addresses, attachments, limits
 from services.gateway.submission.attachments import AttachmentSubmission
 from services.gateway.submission.headers import one_line
 from services.gateway.submission.recipients import BareMailbox
+from services.gateway.submission.texts import AT_LEAST_ONE, Body, Line, PersonName, text
 from services.gateway.submission.validation import Submission
 from shared.signatures import Address
 
@@ -29,8 +30,10 @@ def _name(name: str | None) -> str | None:
 class Person(Submission):
     """An address, and a name to show with it."""
 
-    email: BareMailbox
-    name: Annotated[str | None, AfterValidator(_name)] = None
+    email: BareMailbox = Field(description="The address.")
+    name: Annotated[PersonName | None, AfterValidator(_name)] = Field(
+        default=None, description="The name to show with it."
+    )
 
     def address(self) -> Address:
         """The two as one."""
@@ -52,10 +55,20 @@ def no_nul(text: str) -> str:
     return text
 
 
-People = Annotated[tuple[Person, ...], BeforeValidator(_people)]
+_Most = Field(max_length=limits.RECIPIENTS)
+People = Annotated[
+    tuple[Person, ...],
+    BeforeValidator(_people, json_schema_input_type=Annotated[list[Person], _Most] | None),
+]
 """Any number of people, and of addresses."""
+Recipients = Annotated[
+    tuple[Person, ...],
+    BeforeValidator(_people, json_schema_input_type=Annotated[list[Person], Field(min_length=1), _Most]),
+    AT_LEAST_ONE,
+]
+"""At least one."""
 
-Subject = Annotated[str, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)]
+Subject = Annotated[Line, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)]
 """One line."""
 
 
@@ -68,8 +81,10 @@ def _kind(kind: str) -> str:
 class Content(Submission):
     """One body."""
 
-    type: Annotated[str, AfterValidator(_kind)]
-    value: Annotated[str, Field(min_length=1), AfterValidator(no_nul)]
+    type: Annotated[str, text(enum=["text/plain", "text/html"]), AfterValidator(_kind)] = Field(
+        description="What kind of body it is."
+    )
+    value: Annotated[Body, Field(min_length=1), AfterValidator(no_nul)] = Field(description="The body.")
 
 
 def _few_bodies(value: object) -> object:
@@ -84,18 +99,48 @@ def _ordered(content: tuple[Content, ...]) -> tuple[Content, ...]:
     return content
 
 
-Contents = Annotated[tuple[Content, ...], BeforeValidator(_few_bodies), AfterValidator(_ordered)]
+_Both = {"prefixItems": [{"properties": {"type": {"const": kind}}} for kind in ("text/plain", "text/html")]}
+_OneOfEach = Annotated[
+    list[Content], Field(max_length=_BODIES, json_schema_extra={"anyOf": [{"maxItems": 1}, _Both]})
+]
+Contents = Annotated[
+    tuple[Content, ...],
+    BeforeValidator(_few_bodies, json_schema_input_type=_OneOfEach | None),
+    AfterValidator(_ordered),
+]
 """The bodies: plain text, HTML or both."""
 
 _SPELLINGS = {"content_type": "type", "inline_content_id": "contentId"}
 
 
+def _ids_by_disposition(schema: dict[str, Any]) -> None:
+    """Say which files need a content id, and which have none, whatever stands there."""
+    fields = {name: schema["properties"][name] for name in ("content_id", "contentId")}
+    schema["properties"] |= {name: {"description": each["description"]} for name, each in fields.items()}
+    given = {"type": "string", "minLength": 1}
+    schema["anyOf"] = [
+        {"required": ["disposition"], "properties": {"disposition": {"const": "attachment"}}},
+        {"properties": {**fields, "disposition": {"enum": [None, ""]}}},
+        *(
+            {
+                "required": ["disposition", name],
+                "properties": {**fields, "disposition": {"const": "inline"}, name: {**fields[name], **given}},
+            }
+            for name in fields
+        ),
+    ]
+
+
 class MailAttachment(AttachmentSubmission):
     """A file, which is inline if it has a content id.  The SDK for Node.js lets ``contentId`` through."""
 
-    model_config = ConfigDict(alias_generator=lambda name: _SPELLINGS.get(name, name))
+    model_config = ConfigDict(
+        alias_generator=lambda name: _SPELLINGS.get(name, name), json_schema_extra=_ids_by_disposition
+    )
 
-    disposition: str | None = None
+    disposition: Annotated[str | None, text(enum=["inline", "attachment", "", None])] = Field(
+        default=None, description="`inline` for a file that has a `content_id`, else `attachment`."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -115,6 +160,11 @@ class MailAttachment(AttachmentSubmission):
 
 
 MailAttachments = Annotated[
-    tuple[MailAttachment, ...], BeforeValidator(attachments.few), AfterValidator(attachments.small)
+    tuple[MailAttachment, ...],
+    BeforeValidator(
+        attachments.few,
+        json_schema_input_type=Annotated[list[MailAttachment], Field(max_length=limits.ATTACHMENTS)] | None,
+    ),
+    AfterValidator(attachments.small),
 ]
 """The files of one message."""

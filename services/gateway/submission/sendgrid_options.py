@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool
 
 from services.gateway.submission import limits, moments
 from services.gateway.submission.headers import Headers, one_line
 from services.gateway.submission.labels import Metadata
+from services.gateway.submission.texts import MAIL_HEADER, Line, names, text
 from services.gateway.submission.validation import Submission
 
 CATEGORY = "category"
@@ -47,9 +48,16 @@ def _distinct(categories: tuple[str, ...]) -> tuple[str, ...]:
     return categories
 
 
+_Category = Annotated[Line, text(minLength=1, maxLength=_CATEGORY_LENGTH)]
 Categories = Annotated[
     tuple[Annotated[str, AfterValidator(_category)], ...],
-    BeforeValidator(_few_categories),
+    BeforeValidator(
+        _few_categories,
+        json_schema_input_type=Annotated[
+            list[_Category], Field(max_length=_CATEGORIES, json_schema_extra={"uniqueItems": True})
+        ]
+        | None,
+    ),
     AfterValidator(_distinct),
 ]
 """Words for the provider's own reports."""
@@ -67,15 +75,19 @@ def _not_ours(arguments: dict[str, str]) -> dict[str, str]:
     return arguments
 
 
-MailHeaders = Annotated[Headers, AfterValidator(_not_sendgrids)]
+MailHeaders = Annotated[Headers, AfterValidator(_not_sendgrids), names(pattern=MAIL_HEADER)]
 """Custom headers: name to value."""
-CustomArguments = Annotated[Metadata, AfterValidator(_not_ours)]
+CustomArguments = Annotated[
+    Metadata, AfterValidator(_not_ours), Field(json_schema_extra={"not": {"required": [_RESERVED_ARGUMENT]}})
+]
 """The caller's own data, handed back with the message."""
 
 
 def _send_at(value: object) -> int | None:
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():  # to JSON 1.0 is a whole number, too
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         if value > time.time():
             moments.scheduled(value)
@@ -83,7 +95,7 @@ def _send_at(value: object) -> int | None:
     raise ValueError("must be a whole number of unix seconds")
 
 
-SendAt = Annotated[int | None, PlainValidator(_send_at)]
+SendAt = Annotated[int | None, PlainValidator(_send_at, json_schema_input_type=int | None)]
 """When to send, in unix seconds; at once if it has passed, as SendGrid does."""
 
 
@@ -96,26 +108,44 @@ def _nothing(because: str) -> Callable[[object], None]:
 
 
 def _off(value: object) -> None:
-    if value and not (isinstance(value, dict) and value.get("enable") in (None, False)):
+    # By identity, because 0 is no false.
+    if value and not (isinstance(value, dict) and any(value.get("enable") is off for off in (None, False))):
         raise ValueError("is not supported: leave it out, or set its enable to false")
 
 
-UnsubscribeGroups = Annotated[None, PlainValidator(_nothing("there are no unsubscribe groups here"))]
-IpPool = Annotated[None, PlainValidator(_nothing("the IP address is the provider's affair"))]
-Batch = Annotated[None, PlainValidator(_nothing("scheduled messages are canceled one by one, by their ids"))]
-_Off = Annotated[None, PlainValidator(_off)]
+_EMPTY = {"enum": [None, "", 0, False, [], {}]}
+_SWITCHED_OFF = {"type": "object", "properties": {"enable": {"enum": [None, False]}}}
+
+
+def _only(because: str) -> Any:
+    """Take nothing but what asks for nothing."""
+    return Annotated[
+        None,
+        PlainValidator(_nothing(because), json_schema_input_type=Any),
+        Field(json_schema_extra=_EMPTY, description=f"Not supported: {because}."),
+    ]
+
+
+UnsubscribeGroups = _only("there are no unsubscribe groups here")
+IpPool = _only("the IP address is the provider's affair")
+Batch = _only("scheduled messages are canceled one by one, by their ids")
+_Off = Annotated[
+    None,
+    PlainValidator(_off, json_schema_input_type=Any),
+    Field(json_schema_extra={"anyOf": [_EMPTY, _SWITCHED_OFF]}, description="Not supported, and off."),
+]
 
 
 class Sandbox(Submission):
     """Whether the request is checked only."""
 
-    enable: StrictBool | None = None
+    enable: StrictBool | None = Field(default=None, description="Whether nothing is to be sent.")
 
 
 class MailSettings(Submission):
     """Of all of these only the sandbox is supported."""
 
-    sandbox_mode: Sandbox | None = None
+    sandbox_mode: Sandbox | None = Field(default=None, description="Checks the request, and sends nothing.")
     bypass_list_management: _Off = None
     bypass_spam_management: _Off = None
     bypass_bounce_management: _Off = None

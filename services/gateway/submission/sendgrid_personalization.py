@@ -8,38 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, FailFast, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import BeforeValidator, FailFast, Field, ValidationInfo, field_validator
 
 from services.gateway.submission import limits
 from services.gateway.submission.addresses import comparable
-from services.gateway.submission.sendgrid_fields import People, Person, Subject
+from services.gateway.submission.sendgrid_fields import People, Person, Recipients, Subject
 from services.gateway.submission.sendgrid_options import CustomArguments, MailHeaders, SendAt
 from services.gateway.submission.substitutions import Substitutions
+from services.gateway.submission.template_variables import TemplateVariables
 from services.gateway.submission.validation import Submission
 
 _PERSONALIZATIONS = 1000
 _RECIPIENTS = 1000
 
 
-def _none_is_empty(value: object) -> object:
-    return {} if value is None else value
-
-
 class Personalization(Submission):
     """One message: who gets it, and what is different in it."""
 
-    to: Annotated[People, Field(min_length=1)]
-    cc: People = ()
-    bcc: People = ()
-    sender: Person | None = Field(default=None, alias="from")
-    subject: Subject | None = None
-    headers: MailHeaders = Field(default={})
-    substitutions: Substitutions = Field(default={})
-    dynamic_template_data: Annotated[dict[str, JsonValue], BeforeValidator(_none_is_empty)] = Field(
-        default={}
+    to: Recipients = Field(description="Recipients; to, cc and bcc together are at most 50, each once.")
+    cc: People = Field(default=(), description="Recipients of a copy.")
+    bcc: People = Field(default=(), description="Recipients of a copy whom nobody else sees.")
+    sender: Person | None = Field(default=None, alias="from", description="In place of the sender for all.")
+    subject: Subject | None = Field(default=None, description="In place of the subject for all.")
+    headers: MailHeaders = Field(default={}, description="Custom headers, beside those for all.")
+    substitutions: Substitutions = Field(
+        default={}, description="Tags in subject and bodies, and what is to stand there instead."
     )
-    custom_args: CustomArguments = Field(default={})
-    send_at: SendAt = None
+    dynamic_template_data: TemplateVariables = Field(
+        default={}, description="Data for the template's variables."
+    )
+    custom_args: CustomArguments = Field(default={}, description="Your own data, beside that for all.")
+    send_at: SendAt = Field(default=None, description="When to send, in unix seconds; a year ahead at most.")
 
     @field_validator("to", "cc", "bcc")
     @classmethod
@@ -65,7 +64,16 @@ def _few(value: object) -> object:
     return value
 
 
-Personalizations = Annotated[tuple[Personalization, ...], FailFast(), BeforeValidator(_few)]
+Personalizations = Annotated[
+    tuple[Personalization, ...],
+    FailFast(),
+    BeforeValidator(
+        _few,
+        json_schema_input_type=Annotated[
+            list[Personalization], Field(min_length=1, max_length=_PERSONALIZATIONS)
+        ],
+    ),
+]
 """One or more messages; of those that are refused only the first one is reported."""
 
 

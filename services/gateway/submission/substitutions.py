@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from services.gateway.submission import limits
 from services.gateway.submission.sendgrid_fields import no_nul
+from services.gateway.submission.texts import Body, names
 
 TAGS = 100
 """Tags of one personalization, and sections of one request."""
@@ -39,9 +40,17 @@ def _small(values: dict[str, str]) -> dict[str, str]:
 
 
 _Texts = dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(no_nul)]]
-Substitutions = Annotated[_Texts, BeforeValidator(_few), AfterValidator(_small)]
+_Schema = (
+    Annotated[
+        dict[str, Body], Field(max_length=TAGS), names(minLength=1, format="tag")
+    ]
+    | None
+)
+Substitutions = Annotated[
+    _Texts, BeforeValidator(_few, json_schema_input_type=_Schema), AfterValidator(_small)
+]
 """Tag to value."""
-Sections = Annotated[_Texts, BeforeValidator(_few)]
+Sections = Annotated[_Texts, BeforeValidator(_few, json_schema_input_type=_Schema)]
 """Tag to text."""
 
 

@@ -5,7 +5,7 @@ Source: https://resend.com/docs/api-reference/suppressions, whose batches are at
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from services.gateway.submission import limits
 from services.gateway.submission.addresses import comparable
 from services.gateway.submission.recipients import BareMailbox
+from services.gateway.submission.texts import AddressText
 from services.gateway.submission.validation import Submission
 
 
@@ -34,11 +35,19 @@ def _identifier(value: object) -> UUID:
 _Length = Field(min_length=1, max_length=limits.SUPPRESSIONS)
 _Emails = Annotated[
     tuple[BareMailbox, ...],
-    BeforeValidator(_few, json_schema_input_type=Annotated[list[str], _Length]),
+    BeforeValidator(_few, json_schema_input_type=Annotated[list[AddressText], _Length]),
 ]
 _Ids = Annotated[
     tuple[Annotated[UUID, PlainValidator(_identifier)], ...],
     BeforeValidator(_few, json_schema_input_type=Annotated[list[UUID], _Length]),
+]
+
+
+# One of the two, where null counts as left out.
+_ARRAY, _NULL = {"type": "array"}, {"type": "null"}
+_EITHER: list[Any] = [
+    {"required": ["emails"], "properties": {"emails": _ARRAY, "ids": _NULL}},
+    {"required": ["ids"], "properties": {"ids": _ARRAY, "emails": _NULL}},
 ]
 
 
@@ -65,7 +74,7 @@ class SuppressionBatch(Submission):
 class SuppressionRemoval(Submission):
     """Suppressions to be removed, named by their addresses or by their ids."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["emails"]}, {"required": ["ids"]}]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": _EITHER})
 
     emails: _Emails | None = Field(default=None, description="At most 1,000 addresses.")
     ids: _Ids | None = Field(

@@ -7,7 +7,7 @@ of :mod:`services.gateway.templating`, which also knows ``{{{NAME}}}``.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainValidator,
     ValidationInfo,
     field_validator,
 )
@@ -23,11 +24,16 @@ from pydantic import (
 from services.gateway.submission import limits
 from services.gateway.submission.headers import one_line
 from services.gateway.submission.recipients import Mailbox, Mailboxes
+from services.gateway.submission.template_variables import TemplateValue, TemplateVariables
+from services.gateway.submission.texts import NO_NUL, ONE_LINE, Line, text
 from services.gateway.submission.validation import Submission
 from services.gateway.template_content import Content, Variable, VariableType, fits
-from services.gateway.templating import bounded
+from services.gateway.templating import SOURCE_LENGTH, bounded
 
 ALIAS = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.TEMPLATE_NAME_LENGTH}}}")
+AliasText = Annotated[str, text(pattern=f"^(?:{ALIAS.pattern})?$", format="alias")]
+Liquid = Annotated[str, text(pattern=NO_NUL, maxLength=SOURCE_LENGTH, format="liquid")]
+LiquidLine = Annotated[str, text(pattern=ONE_LINE, maxLength=SOURCE_LENGTH, format="liquid")]
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -64,12 +70,35 @@ def _few(variables: object) -> object:
     return () if variables is None else variables
 
 
+def _json(value: object) -> object:
+    # It was JSON, and stays what it is.
+    return value
+
+
+_JSON_TYPES = {"string": ["string", "number", "null"], "list": ["array", "null"]}
+_FALLBACKS: list[Any] = [
+    {
+        "properties": {
+            "type": {"const": name},
+            "fallback_value": {"type": _JSON_TYPES.get(name, [name, "null"])},
+        },
+        # What is left out is a string.
+        **({} if name == "string" else {"required": ["type"]}),
+    }
+    for name in get_args(VariableType)
+]
+
+
 class VariableSubmission(Submission):
     """A variable of a template; one that is used in the source need not be declared."""
 
-    key: Annotated[str, AfterValidator(_key)] = Field(description="Its name in the source.")
+    model_config = ConfigDict(json_schema_extra={"anyOf": _FALLBACKS})
+
+    key: Annotated[str, text(pattern=f"^{_KEY.pattern}$"), AfterValidator(_key)] = Field(
+        description="Its name in the source."
+    )
     type: VariableType = Field(default="string", description="What may be given for it.")
-    fallback_value: JsonValue = Field(
+    fallback_value: Annotated[JsonValue, PlainValidator(_json, json_schema_input_type=TemplateValue)] = Field(
         default=None, description="Stands for it where a message gives nothing."
     )
 
@@ -89,9 +118,9 @@ def _distinct(variables: tuple[VariableSubmission, ...]) -> tuple[VariableSubmis
     return variables
 
 
-_Name = Annotated[str, Field(min_length=1, max_length=limits.TEMPLATE_NAME_LENGTH), AfterValidator(one_line)]
-_Line = Annotated[str | None, AfterValidator(lambda line: one_line(line) if line else None)]
-_Source = Annotated[str | None, AfterValidator(_source)]
+_Name = Annotated[Line, Field(min_length=1, max_length=limits.TEMPLATE_NAME_LENGTH), AfterValidator(one_line)]
+_Line = Annotated[LiquidLine | None, AfterValidator(lambda line: one_line(line) if line else None)]
+_Source = Annotated[Liquid | None, AfterValidator(_source)]
 _Variables = Annotated[
     tuple[VariableSubmission, ...],
     BeforeValidator(
@@ -105,11 +134,17 @@ _Variables = Annotated[
 ]
 
 
+_NOTHING = {"enum": [None, ""]}
+_NO_BODY = {"required": ["html", "text"], "properties": {"html": _NOTHING, "text": _NOTHING}}
+
+
 class TemplateChange(Submission):
     """What is to be different in a template; what is left out stays, and null takes a thing away."""
 
+    model_config = ConfigDict(json_schema_extra={"not": _NO_BODY})
+
     name: _Name | None = Field(default=None, description="What people call it; not seen in messages.")
-    alias: Annotated[str | None, AfterValidator(_alias)] = Field(
+    alias: Annotated[AliasText | None, AfterValidator(_alias)] = Field(
         default=None, description="A name to use in place of the id, such as `password-reset`."
     )
     sender: Mailbox | None = Field(
@@ -134,7 +169,14 @@ class TemplateChange(Submission):
 class TemplateSubmission(TemplateChange):
     """A new template."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["html"]}, {"required": ["text"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [body], "properties": {body: {"type": "string", "minLength": 1}}}
+                for body in ("html", "text")
+            ]
+        }
+    )
 
     name: _Name = Field(description="What people call it; not seen in messages.")
 
@@ -142,6 +184,4 @@ class TemplateSubmission(TemplateChange):
 class PreviewSubmission(Submission):
     """What stands for the variables in a preview."""
 
-    variables: Annotated[
-        dict[str, JsonValue], BeforeValidator(lambda variables: {} if variables is None else variables)
-    ] = Field(default={}, description="Data for the template's variables.")
+    variables: TemplateVariables = Field(default={}, description="Data for the template's variables.")

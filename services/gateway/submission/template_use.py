@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import Field
 
 from services.gateway import problems
 from services.gateway.problems import FieldError
 from services.gateway.submission import limits
+from services.gateway.submission.template_variables import TemplateVariables
 from services.gateway.submission.validation import Submission
 from services.gateway.templates import TemplateContent, fill
 from shared.signatures import Address, Template
-
-
-def _none_is_empty(variables: object) -> object:
-    return {} if variables is None else variables
 
 
 class TemplateUse(Submission):
     """A published template, and what stands for its variables."""
 
     id: str = Field(
-        min_length=1, max_length=limits.TEMPLATE_NAME_LENGTH, description="The template's id or alias."
+        min_length=1,
+        max_length=limits.TEMPLATE_NAME_LENGTH,
+        description="The id or alias of a template that is published.",
+        json_schema_extra={"format": "template"},
     )
-    variables: Annotated[dict[str, JsonValue], BeforeValidator(_none_is_empty)] = Field(
-        default={}, description="Data for the template's variables."
+    variables: TemplateVariables = Field(
+        default={},
+        description="Data for the template's variables: at most 64 KB as JSON, at most 8 levels deep.",
     )
 
     def apply(

@@ -9,6 +9,7 @@ from services.gateway.api.description.failures import Failures
 from services.gateway.api.description.headers import ALWAYS, RATE_LIMIT, REQUEST_ID, components, headers
 from services.gateway.api.description.operation import Answer, Body, Operation, Parameter
 from services.gateway.api.description.operations import OPERATIONS, TAGS
+from services.gateway.api.description.references import needed
 from services.gateway.api.description.schemas import Schemas
 
 _PERMISSION = "x-permission"
@@ -43,7 +44,7 @@ def describe(*, version: str, body_limit: int, server: str = "/") -> dict[str, A
         "servers": [{"url": server}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": writer.components(),
+        "components": {**needed(paths, writer.components()), "securitySchemes": {_SECURITY: _KEY}},
     }
 
 
@@ -79,16 +80,14 @@ class _Writer:
             written["requestBody"] = self._body(operation.body)
         return {name: value for name, value in written.items() if value not in ("", None)}
 
-    def components(self) -> dict[str, Any]:
-        """What the operations refer to."""
-        parts = {
+    def components(self) -> dict[str, dict[str, Any]]:
+        """What the operations may refer to."""
+        return {
             "schemas": self._schemas.components,
             "responses": self._failures.responses,
             "examples": self._failures.examples,
             "headers": components(),
-            "securitySchemes": {_SECURITY: _KEY},
         }
-        return {kind: _used(kind, every, parts) for kind, every in parts.items()}
 
     def _answer(self, operation: Operation, answer: Answer) -> dict[str, Any]:
         sometimes = {name.lower() for name in answer.headers}
@@ -145,11 +144,4 @@ def _plain(media_type: str) -> dict[str, Any]:
 
 
 def _examples(examples: Mapping[str, Any]) -> dict[str, Any]:
-    if not examples:
-        return {}
-    named = {"".join(filter(str.isalnum, summary.title())): summary for summary in examples}
-    return {
-        "examples": {
-            name: {"summary": summary, "value": examples[summary]} for name, summary in named.items()
-        }
-    }
+    return {"examples": {summary: {"value": value} for summary, value in examples.items()}} if examples else {}

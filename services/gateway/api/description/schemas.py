@@ -6,26 +6,29 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from services.gateway.api.description.operation import Operation
 from services.gateway.api.dialects import SendGridErrors
 from services.gateway.problems import ErrorBody
 
-SCHEMAS = "#/components/schemas/"
-
 Use = tuple[type[BaseModel], Literal["validation", "serialization"]]
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without titles, which would only repeat the fields' names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - for no schema
+        return False
 
 
 class Schemas:
     """The schemas of some operations."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        refs, definitions = models_json_schema(
-            list(dict.fromkeys(_uses(operations))), ref_template=SCHEMAS + "{model}"
-        )
-        self._refs = refs
-        self.components = _reachable(definitions["$defs"], refs.values())
+        uses = list(dict.fromkeys(_uses(operations)))
+        self._refs, definitions = models_json_schema(uses, ref_template="#/components/schemas/{model}", schema_generator=_Untitled)
+        self.components: dict[str, Any] = definitions["$defs"]
 
     def taken(self, model: type[BaseModel]) -> dict[str, Any]:
         """Refer to what a model takes."""
@@ -44,28 +47,3 @@ def _uses(operations: Iterable[Operation]) -> Iterator[Use]:
             if answer.model is not None:
                 yield answer.model, "serialization"
     yield from ((ErrorBody, "serialization"), (SendGridErrors, "serialization"))
-
-
-def _reachable(definitions: dict[str, Any], refs: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Leave out what nothing refers to: forms that a value has inside, and nobody outside sees."""
-    found: dict[str, Any] = {}
-    waiting = [name for ref in refs for name in _named(ref)]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found[name] = definitions[name]
-            waiting += _named(definitions[name])
-    return dict(sorted(found.items()))
-
-
-def _named(node: object) -> Iterator[str]:
-    """The schemas that are referred to, anywhere below."""
-    if isinstance(node, dict):
-        ref = node.get("$ref")
-        if isinstance(ref, str):
-            yield ref.removeprefix(SCHEMAS)
-        for child in node.values():
-            yield from _named(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _named(child)

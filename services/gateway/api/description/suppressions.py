@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
+from pydantic import TypeAdapter
+
 from services.gateway.api.description.catalogue import ID
 from services.gateway.api.description.headers import PAGE
 from services.gateway.api.description.operation import Answer, Body, Link, Operation, Parameter, ok
@@ -18,19 +20,20 @@ from services.gateway.api.suppressions import (
     SuppressionsRemoved,
 )
 from services.gateway.callers import Permission
-from services.gateway.submission.recipients import ADDRESS
 from services.gateway.submission.suppressions import (
     SuppressionBatch,
     SuppressionRemoval,
     SuppressionSubmission,
 )
+from services.gateway.submission.texts import AddressText
 
 _TAG = "Suppressions"
+_ADDRESS = TypeAdapter(AddressText).json_schema()
 _WHICH = Parameter(
     name="which",
     place="path",
     description="The suppression's id, or its address.",
-    schema={"anyOf": [{"type": "string", "format": "uuid"}, ADDRESS]},
+    schema={"anyOf": [{"type": "string", "format": "uuid"}, _ADDRESS]},
     example="ann@example.org",
 )
 _ORIGIN = Parameter(

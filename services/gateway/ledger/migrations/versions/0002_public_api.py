@@ -1,7 +1,9 @@
 """What the public API needs: lists, schedules, idempotency, API keys, suppressions, templates.
 
-Only adds, so that gateways of version 0.1 go on working beside it.
+Takes nothing away that a gateway of version 0.1 needs, so it goes on working beside it.
 """
+
+from typing import Literal
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,25 +15,30 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_UNPUBLISHED = "due_at IS NOT NULL AND queued_at IS NULL"
+_INDEXES = (
+    # The first two take the place of ix_messages_due_at, also for the statements of version 0.1.
+    ("ix_messages_unpublished", ["due_at"], sa.text(_UNPUBLISHED)),
+    ("ix_messages_published", ["lane", "due_at"], sa.text("due_at IS NOT NULL AND queued_at IS NOT NULL")),
+    ("ix_messages_expiring", ["expires_at"], sa.text(f"expires_at IS NOT NULL AND {_UNPUBLISHED}")),
+    ("ix_messages_tenant_id", ["tenant", "id"], None),
+    ("ix_messages_tenant_status_id", ["tenant", "status", "id"], None),
+    ("ix_messages_ended", ["accepted_at"], sa.text("due_at IS NULL AND purged_at IS NULL")),
+)
+
 
 def upgrade() -> None:
     """Add the columns, tables and indexes."""
-    for column in (
-        sa.Column("summary", sa.LargeBinary),
-        sa.Column("scheduled_at", Moment),
-        sa.Column("expires_at", Moment),
-        sa.Column("purged_at", Moment),
-    ):
-        op.add_column("messages", column)
-    op.create_index("ix_messages_tenant_id", "messages", ["tenant", "id"])
-    op.create_index("ix_messages_tenant_status_id", "messages", ["tenant", "status", "id"])
-    op.create_index(
-        "ix_messages_accepted_at",
-        "messages",
-        ["accepted_at"],
-        postgresql_where=sa.text("purged_at IS NULL"),
-        sqlite_where=sa.text("purged_at IS NULL"),
-    )
+    op.drop_index("ix_messages_due_at", "messages")
+    # SQLite reads a row from its beginning, so its table is made anew with the largest column at the end.
+    recreate: Literal["always", "never"] = "always" if op.get_bind().dialect.name == "sqlite" else "never"
+    columns = {"summary": sa.LargeBinary, "scheduled_at": Moment, "expires_at": Moment, "purged_at": Moment}
+    order = [("reason", *columns, "arguments")]
+    with op.batch_alter_table("messages", recreate=recreate, partial_reordering=order) as messages:
+        for name, kind in columns.items():
+            messages.add_column(sa.Column(name, kind))
+    for name, keys, where in _INDEXES:
+        op.create_index(name, "messages", keys, postgresql_where=where, sqlite_where=where)
     op.create_table(
         "lookups",
         sa.Column("tenant", sa.Text, nullable=False),
@@ -114,8 +121,10 @@ def downgrade() -> None:
         "lookups",
     ):
         op.drop_table(table)
-    for name in ("accepted_at", "tenant_status_id", "tenant_id"):
-        op.drop_index(f"ix_messages_{name}", "messages")
+    for name, *_ in _INDEXES:
+        op.drop_index(name, "messages")
     with op.batch_alter_table("messages") as messages:
         for column in ("purged_at", "expires_at", "scheduled_at", "summary"):
             messages.drop_column(column)
+    due = sa.text("due_at IS NOT NULL")
+    op.create_index("ix_messages_due_at", "messages", ["due_at"], postgresql_where=due, sqlite_where=due)
