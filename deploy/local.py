@@ -118,6 +118,8 @@ def start(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PILLARBOX_PORT": port}
     given = {"BROKER": broker, "LEDGER": os.environ.get("LEDGER"), "CLAIMS": os.environ.get("CLAIMS")}
     environment.update({f"PILLARBOX_{name}_URL": url for name, url in given.items() if url})
+    if command[: len(GATEWAY)] != GATEWAY:
+        environment.pop("PILLARBOX_DEVELOPMENT_KEY", None)  # none of the mailer's business
     return subprocess.Popen(command, env=environment, start_new_session=True, stdout=stdout)
 
 

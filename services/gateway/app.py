@@ -14,15 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.gateway import __version__, keys
 from services.gateway.acceptance import Acceptance
 from services.gateway.api import middlewares
-from services.gateway.api.access import public
 from services.gateway.api.api_keys import ApiKeyHandlers
 from services.gateway.api.authentication import authenticate
 from services.gateway.api.batch import Batches
 from services.gateway.api.description import describe
 from services.gateway.api.emails import Drafting, Emails
 from services.gateway.api.health import Health
-from services.gateway.api.middlewares import Handler
+from services.gateway.api.listing import EmailListing
 from services.gateway.api.rate_limit import RateLimit
+from services.gateway.api.reference import Reference
 from services.gateway.api.requests import BodyReader
 from services.gateway.api.sendgrid import MailSend
 from services.gateway.api.suppressions import SuppressionHandlers
@@ -33,6 +33,7 @@ from services.gateway.key_use import KeyUse
 from services.gateway.keyring import Keyring
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.schedule import Schedule
@@ -123,24 +124,16 @@ def create_app(settings: Settings) -> web.Application:
     drafting = Drafting(templates)
     app.add_routes(Batches(acceptance, drafting, body).routes())
     app.add_routes(Emails(acceptance, drafting, parts.ledger, Schedule(parts.sessions), body).routes())
+    app.add_routes(EmailListing(Listing(parts.sessions)).routes())
     app.add_routes(MailSend(acceptance, templates, body).routes())
     app.add_routes(ApiKeyHandlers(parts.api_keys, parts.keyring, body).routes())
     app.add_routes(SuppressionHandlers(suppressions, body).routes())
     app.add_routes(TemplateHandlers(stored, Editing(stored, templates), body).routes())
     app.add_routes(app[HEALTH].routes())
-    app.add_routes([web.get("/openapi.json", _description(settings), allow_head=False)])
+    description = describe(version=__version__, body_limit=settings.body_limit_bytes)
+    app.add_routes(Reference(description).routes())
     app.cleanup_ctx.append(parts.run)
     return app
-
-
-def _description(settings: Settings) -> Handler:
-    description = describe(version=__version__, body_limit=settings.body_limit_bytes)
-
-    @public
-    async def get_openapi(_: web.Request) -> web.Response:
-        return web.json_response(description)
-
-    return get_openapi
 
 
 def _parts(settings: Settings) -> Parts:

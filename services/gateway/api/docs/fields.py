@@ -72,12 +72,7 @@ class Fields:
         """The alternatives that a schema stands for; itself if there is but one."""
         if "properties" in schema or "anyOf" not in schema or "type" in schema:
             return [schema]
-        return [
-            deeper
-            for option in schema["anyOf"]
-            for deeper in self._options(self.resolve(option))
-            # Facets of the whole, such as an enum, are told with every alternative.
-        ]
+        return [deeper for option in schema["anyOf"] for deeper in self._options(self.resolve(option))]
 
     def _rows(self, schema: Schema, place: str, depth: int, above: tuple[str, ...]) -> Iterator[Row]:
         """Walk into objects and arrays of objects; *above* are the references that led here."""

@@ -58,8 +58,8 @@ def limits(schema: Schema) -> Iterator[str]:
         yield _PATTERNS[pattern]
     elif pattern is not None and "format" not in schema and len(pattern) <= _LONGEST_PATTERN:
         yield f"matches `{pattern}`"
-    names = schema.get("propertyNames", {})
-    yield from (f"each name {words}" for words in limits({"type": "string", **names}) if names)
+    if names := schema.get("propertyNames"):
+        yield from (f"each name {words}" for words in limits({"type": "string", **names}))
 
 
 def _size(schema: Schema) -> Iterator[str]:
@@ -80,6 +80,5 @@ def _range(schema: Schema) -> Iterator[str]:
         yield f"{least:,} to {most:,}"
     elif least is not None:
         yield f"at least {least:,}"
-    for bound in ("exclusiveMaximum",):
-        if bound in schema:
-            yield f"less than {schema[bound]:.0e} in size"
+    if "exclusiveMaximum" in schema:
+        yield f"less than {schema['exclusiveMaximum']:,} in size"

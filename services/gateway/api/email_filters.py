@@ -1,0 +1,97 @@
+"""What ``GET /emails`` can be asked for: the filters among its query parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from aiohttp import web
+
+from services.gateway import problems
+from services.gateway.api.pages import PARAMETERS, read_page
+from services.gateway.api.representation import LAST_EVENT
+from services.gateway.ledger.listing import Filters
+from services.gateway.ledger.paging import Page
+from services.gateway.problems import FieldError, Problem
+from services.gateway.submission import limits
+from services.gateway.submission.addresses import comparable, parse
+from services.gateway.submission.headers import UNSAFE
+
+_LONGEST_TAG: Final = 2 * limits.TAG_LENGTH + 1
+_LONGEST_MOMENT: Final = 64
+
+
+def read_listing(request: web.Request) -> tuple[Filters, Page]:
+    """Read the filters and the cursor out of a request's query.
+
+    Raises:
+        Problem: 422 naming every parameter that cannot be used.
+    """
+    found: dict[str, Any] = {}
+    failed = _repeated(request)
+    for name, (field, read) in _FILTERS.items():
+        if name in request.query:
+            try:
+                found[field] = read(request.query[name])
+            except ValueError as error:
+                failed.append(FieldError(f"/{name}", str(error)))
+    try:
+        page = read_page(request.query, filters=_FILTERS)
+    except Problem as problem:
+        failed += problem.errors
+    if failed:
+        raise problems.invalid_fields(failed)
+    return Filters(**found), page
+
+
+def _repeated(request: web.Request) -> list[FieldError]:
+    names = (*_FILTERS, *sorted(PARAMETERS))
+    return [
+        FieldError(f"/{name}", "must not be given twice")
+        for name in names
+        if len(request.query.getall(name, [])) > 1
+    ]
+
+
+def _status(text: str) -> str:
+    if text not in LAST_EVENT:
+        raise ValueError(f"must be one of {', '.join(LAST_EVENT)}")
+    return text
+
+
+def _recipient(text: str) -> str:
+    return comparable(parse(text).email)
+
+
+def _tag(text: str) -> str:
+    name, _, value = text.partition(":")
+    if not (name and value) or len(text) > _LONGEST_TAG or UNSAFE.search(text):
+        raise ValueError("must be a tag's name and value, such as kind:receipt")
+    return text
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.upper() if len(text) <= _LONGEST_MOMENT else "")
+        zoned = moment.tzinfo is not None and moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        zoned = False
+    if not zoned:
+        raise ValueError(
+            "must be a moment with its zone, such as 2026-01-02T15:04:05Z (in a URL + is written %2B)"
+        )
+    return zoned
+
+
+_FILTERS: Final[MappingProxyType[str, tuple[str, Callable[[str], Any]]]] = MappingProxyType(
+    {
+        "status": ("status", _status),
+        "to": ("recipient", _recipient),
+        "tag": ("tag", _tag),
+        "since": ("since", _moment),
+        "until": ("until", _moment),
+    }
+)
+"""The parameters, the field of :class:`Filters` that each is for, and how it is read."""
