@@ -11,8 +11,9 @@ from uuid import UUID
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.gateway import __version__, keys
-from services.gateway.acceptance import Acceptance
+from services.gateway import __version__
+from services.gateway.acceptance.acceptance import Acceptance
+from services.gateway.acceptance.suppressions import SuppressionCheck
 from services.gateway.api import middlewares
 from services.gateway.api.api_keys import ApiKeyHandlers
 from services.gateway.api.authentication import authenticate
@@ -28,9 +29,6 @@ from services.gateway.api.sendgrid import MailSend
 from services.gateway.api.suppressions import SuppressionHandlers
 from services.gateway.api.templates import TemplateHandlers
 from services.gateway.broker import Broker, broker
-from services.gateway.callers import Caller, Permission
-from services.gateway.key_use import KeyUse
-from services.gateway.keyring import Keyring
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.listing import Listing
@@ -48,11 +46,14 @@ from services.gateway.relay.publisher import Publisher
 from services.gateway.relay.relay import Relay
 from services.gateway.relay.virtual import VirtualPublisher
 from services.gateway.settings import Settings
-from services.gateway.suppressions import SuppressionCheck
 from services.gateway.sweeper import Sweeper
-from services.gateway.template_editing import Editing
-from services.gateway.template_folder import TemplateFolder
-from services.gateway.templates import Templates
+from services.gateway.templates.editing import Editing
+from services.gateway.templates.folder import TemplateFolder
+from services.gateway.templates.published import Templates
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller, Permission
+from services.gateway.tenants.key_use import KeyUse
+from services.gateway.tenants.keyring import Keyring
 
 HEALTH = web.AppKey("health", Health)
 """Where the process finds the readiness switch when it is told to stop."""

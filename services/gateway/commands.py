@@ -16,9 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway import keys
 from services.gateway.api.rate_limit import SLOWEST
-from services.gateway.callers import Caller, Permission
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.api_keys import ApiKeys, read_domains
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
@@ -27,6 +25,8 @@ from services.gateway.ledger.sessions import Sessions
 from services.gateway.settings import Settings
 from services.gateway.submission.api_key import NAME_LENGTH, read_domain
 from services.gateway.submission.headers import one_line
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller, Permission
 
 log = structlog.get_logger()
 

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.gateway.acceptance.suppressions import PAIRS, SuppressionCheck
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.suppressions import Suppressions
-from services.gateway.suppressions import PAIRS, SuppressionCheck
 from tests.contract.ledgers import TIMEOUT
 
 ANA, BOB, EVA = "ana@example.com", "bob@example.com", "eva@example.com"

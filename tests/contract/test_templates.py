@@ -21,9 +21,9 @@ from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.template_folder import FolderTemplate, Loaded, load
 from services.gateway.ledger.template_rows import EVERYBODY, AliasTakenError
 from services.gateway.ledger.templates import Change, StoredTemplates
-from services.gateway.template_content import Content, Variable
-from services.gateway.template_folder import TemplateFolder
-from services.gateway.templates import Templates
+from services.gateway.templates.content import Content, Variable
+from services.gateway.templates.folder import TemplateFolder
+from services.gateway.templates.published import Templates
 from shared.signatures import Address
 from tests.contract.ledgers import TIMEOUT
 

@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import httpx
 
-from services.gateway import keys
-from services.gateway.callers import Caller, Permission
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, open_engine
 from services.gateway.ledger.sessions import Sessions
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller, Permission
 from tests.flow.system import System
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import resend
 
-from services.gateway import keys
+from services.gateway.tenants import keys
 from tests.flow.system import EMAIL, System, until
 
 FORM = re.compile(r"pb_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}")

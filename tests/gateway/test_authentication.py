@@ -17,16 +17,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
-from services.gateway import keys
 from services.gateway.api.access import is_public, needed, needs, public
 from services.gateway.api.authentication import authenticate
 from services.gateway.api.middlewares import answer_problems
 from services.gateway.api.rate_limit import RateLimit
 from services.gateway.app import create_app
-from services.gateway.callers import Caller, Permission
 from services.gateway.identifiers import new_message_id
-from services.gateway.keyring import Keyring
 from services.gateway.settings import Settings
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller, Permission
+from services.gateway.tenants.keyring import Keyring
 from tests.flow.system import EMAIL, System, until
 
 PUBLIC = ("/healthz", "/readyz", "/openapi.json")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway import commands, keys
+from services.gateway import commands
 from services.gateway.settings import Settings
+from services.gateway.tenants import keys
 from tests.flow.system import ROOT
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port

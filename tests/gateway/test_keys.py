@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from services.gateway import keys
 from services.gateway.identifiers import new_message_id
+from services.gateway.tenants import keys
 
 KEY = keys.generate(new_message_id())
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase

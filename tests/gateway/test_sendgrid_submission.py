@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from services.gateway.entries import Draft
+from services.gateway.acceptance.entries import Draft
 from services.gateway.identifiers import new_message_id
 from services.gateway.problems import Problem
 from services.gateway.submission.sendgrid import parse_mail
 from services.gateway.submission.sendgrid_messages import Mailing
-from services.gateway.templates import TemplateContent
+from services.gateway.templates.published import TemplateContent
 from services.mailer.providers.sendgrid import SendGrid
 from shared.signatures import Address, Attachment, SendEmail, Tag, Template
 

@@ -13,7 +13,7 @@ import pytest
 
 from services.gateway.problems import FieldError, Problem
 from services.gateway.submission.email import parse_email, parse_welcome_email
-from services.gateway.templates import TemplateContent
+from services.gateway.templates.published import TemplateContent
 from shared.signatures import (
     Address,
     Attachment,

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import resend
 
-from services.gateway.callers import Permission
+from services.gateway.tenants.callers import Permission
 from tests.flow.system import System
 from tests.gateway.tenants import client_of
 

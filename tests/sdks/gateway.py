@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from services.gateway.keys import generate
+from services.gateway.tenants.keys import generate
 from tests.flow.system import BIN, ROOT, System, until
 
 KEY = "key-of-the-sdk-tests"

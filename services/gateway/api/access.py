@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from services.gateway.callers import Caller, Permission
+from services.gateway.tenants.callers import Caller, Permission
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 CALLER = web.RequestKey("caller", Caller)

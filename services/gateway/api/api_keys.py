@@ -16,18 +16,19 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.gateway import keys, problems
+from services.gateway import problems
 from services.gateway.api.access import caller, needs
 from services.gateway.api.emails import ask
 from services.gateway.api.pages import page_body, read_page
 from services.gateway.api.requests import BodyReader
-from services.gateway.callers import Caller, Permission
 from services.gateway.identifiers import new_message_id
-from services.gateway.keyring import Keyring
 from services.gateway.ledger.api_keys import ApiKeys, read_domains
 from services.gateway.problems import FieldError
 from services.gateway.submission.api_key import ApiKeyRenaming, ApiKeySubmission
 from services.gateway.submission.validation import read
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller, Permission
+from services.gateway.tenants.keyring import Keyring
 
 log = structlog.get_logger()
 

@@ -16,9 +16,9 @@ from services.gateway import problems
 from services.gateway.api.access import CALLER, is_public, needed
 from services.gateway.api.middlewares import Handler
 from services.gateway.api.rate_limit import HEADERS, RateLimit
-from services.gateway.callers import Caller
-from services.gateway.keyring import Keyring
 from services.gateway.ledger.errors import LedgerUnavailableError
+from services.gateway.tenants.callers import Caller
+from services.gateway.tenants.keyring import Keyring
 
 log = structlog.get_logger()
 

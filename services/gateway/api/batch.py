@@ -15,18 +15,18 @@ from uuid import UUID
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.acceptance import Acceptance
+from services.gateway.acceptance.acceptance import Acceptance
+from services.gateway.acceptance.entries import Draft
+from services.gateway.acceptance.idempotency import fingerprint, read_key
 from services.gateway.api.access import caller, needs
 from services.gateway.api.emails import Drafting, accepted_response
 from services.gateway.api.requests import BodyReader
-from services.gateway.callers import Caller, Permission
-from services.gateway.entries import Draft
-from services.gateway.idempotency import fingerprint, read_key
 from services.gateway.ledger.deposit import Key
 from services.gateway.problems import FieldError, Problem
 from services.gateway.submission import limits
 from services.gateway.submission.email import BatchItem
 from services.gateway.submission.validation import parse, validate
+from services.gateway.tenants.callers import Caller, Permission
 
 VALIDATION = "x-batch-validation"
 

@@ -10,13 +10,12 @@ from uuid import UUID
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.acceptance import Acceptance, Accepted
+from services.gateway.acceptance.acceptance import Acceptance, Accepted
+from services.gateway.acceptance.entries import Draft
+from services.gateway.acceptance.idempotency import read_key
 from services.gateway.api.access import caller, needs
 from services.gateway.api.representation import represent_email, represent_timeline
 from services.gateway.api.requests import BodyReader
-from services.gateway.callers import Caller, Permission
-from services.gateway.entries import Draft
-from services.gateway.idempotency import read_key
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.deposit import Key, item_answer
 from services.gateway.ledger.errors import LedgerUnavailableError
@@ -25,7 +24,8 @@ from services.gateway.ledger.schedule import Schedule
 from services.gateway.problems import FieldError
 from services.gateway.submission.email import EmailSubmission, Rescheduling, parse_email, parse_welcome_email
 from services.gateway.submission.validation import read
-from services.gateway.templates import TemplateContent, Templates
+from services.gateway.templates.published import TemplateContent, Templates
+from services.gateway.tenants.callers import Caller, Permission
 from shared.signatures import SendEmail, SendWelcomeEmail
 
 # Without this a batch would be a message as soon as the method is another one.

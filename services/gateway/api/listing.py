@@ -14,15 +14,15 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.acceptance.entries import read_signature
 from services.gateway.api.access import caller, needs
 from services.gateway.api.email_filters import read_listing
 from services.gateway.api.emails import ask
 from services.gateway.api.pages import page_body
 from services.gateway.api.representation import LAST_EVENT, header_message_id
-from services.gateway.callers import Permission
-from services.gateway.entries import read_signature
 from services.gateway.ledger.listing import Listed, Listing
 from services.gateway.submission.addresses import render
+from services.gateway.tenants.callers import Permission
 from shared.signatures import Lane, SendEmail, Tag
 
 _ADDRESSES: Final = ("to", "cc", "bcc", "reply_to")

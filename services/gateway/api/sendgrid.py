@@ -15,16 +15,16 @@ from contextlib import nullcontext
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.acceptance import Acceptance
+from services.gateway.acceptance.acceptance import Acceptance
 from services.gateway.api.access import caller, needs
 from services.gateway.api.emails import MESSAGE_ID, ask
 from services.gateway.api.requests import BodyReader
-from services.gateway.callers import Permission
 from services.gateway.identifiers import new_message_id
 from services.gateway.problems import FieldError
 from services.gateway.submission.sendgrid import MailSubmission, parse_mail
 from services.gateway.submission.sendgrid_messages import Mailing
-from services.gateway.templates import TemplateContent, Templates
+from services.gateway.templates.published import TemplateContent, Templates
+from services.gateway.tenants.callers import Permission
 
 _EXPANDED_AT_ONCE = 2
 _LARGE = 500_000

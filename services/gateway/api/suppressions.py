@@ -19,7 +19,6 @@ from services.gateway.api.access import caller, needs
 from services.gateway.api.emails import ask
 from services.gateway.api.pages import page_body, read_page
 from services.gateway.api.requests import BodyReader
-from services.gateway.callers import Permission
 from services.gateway.ledger.suppressions import Suppressions
 from services.gateway.problems import FieldError
 from services.gateway.submission import addresses
@@ -29,6 +28,7 @@ from services.gateway.submission.suppressions import (
     SuppressionSubmission,
 )
 from services.gateway.submission.validation import read
+from services.gateway.tenants.callers import Permission
 
 Origin = Literal["bounce", "complaint", "manual"]
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.gateway.ledger.template_rows import EVERYBODY
 from services.gateway.submission.addresses import render
-from services.gateway.template_content import Content
+from services.gateway.templates.content import Content
 
 Status = Literal["draft", "published"]
 

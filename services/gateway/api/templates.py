@@ -23,7 +23,6 @@ from services.gateway.api.template_bodies import (
     represent_version,
     summarise,
 )
-from services.gateway.callers import Permission
 from services.gateway.ledger.templates import StoredTemplates
 from services.gateway.submission.template import (
     PreviewSubmission,
@@ -32,7 +31,8 @@ from services.gateway.submission.template import (
     identifier,
 )
 from services.gateway.submission.validation import read
-from services.gateway.template_editing import Editing
+from services.gateway.templates.editing import Editing
+from services.gateway.tenants.callers import Permission
 
 
 @dataclass(frozen=True, slots=True)

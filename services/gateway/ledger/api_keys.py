@@ -10,10 +10,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.gateway.callers import Caller, Permission
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.schema import api_keys, moment_in
 from services.gateway.ledger.sessions import Sessions
+from services.gateway.tenants.callers import Caller, Permission
 
 _PERMISSIONS = [permission.value for permission in Permission]
 _LIVE = api_keys.c.revoked_at.is_(None)

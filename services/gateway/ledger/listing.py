@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.entries import summarise
+from services.gateway.acceptance.entries import summarise
 from services.gateway.identifiers import first_id_of
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.paging import Page

@@ -11,7 +11,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.gateway.ledger.deposit import Entry
-from services.gateway.ledger.schema import events, messages, moment_in
+from services.gateway.ledger.release import without_suppressed
+from services.gateway.ledger.schema import NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.states import ACCEPTED, QUEUED, SCHEDULED, TERMINAL, progress
 
@@ -110,7 +111,10 @@ class Ledger:
             await connection.execute(statement)
 
     async def take_unpublished(self, lanes: Iterable[str], *, limit: int, lease: float) -> list[Entry]:
-        """Take due messages that were never confirmed; nobody else gets them for ``lease`` seconds."""
+        """Take due messages that were never confirmed; nobody else gets them for ``lease`` seconds.
+
+        Of those that were scheduled, recipients that are suppressed by now are left out.
+        """
         due = sa.select(messages.c.id).where(messages.c.queued_at.is_(None), messages.c.lane.in_(list(lanes)))
         return await self._take(due, limit=limit, lease=lease)
 
@@ -121,19 +125,16 @@ class Ledger:
 
     async def believed_in_broker(self, lane: str) -> tuple[int, int]:
         """Count the lane's messages that should wait in its queue now, and those silent for too long."""
-        silent = messages.c.due_at <= moment_in(0)
-        query = sa.select(
-            sa.func.count(),
-            sa.func.count().filter(silent),
-        ).where(
-            messages.c.lane == lane,
-            messages.c.due_at.is_not(None),
-            messages.c.queued_at.is_not(None),
-            sa.or_(messages.c.status == QUEUED, silent),
+        query = sa.select(sa.func.count()).where(messages.c.lane == lane, messages.c.queued_at.is_not(None))
+        # Apart, because the first is counted in an index alone, and it may be a million.
+        overdue = query.where(messages.c.due_at <= NOW)
+        waiting = query.where(messages.c.due_at > NOW, messages.c.status == QUEUED)
+        counts = sa.select(
+            overdue.scalar_subquery().label("overdue"), waiting.scalar_subquery().label("waiting")
         )
-        async with self._sessions.reading(patience=10) as connection:  # it may count a million rows
-            believed, overdue = (await connection.execute(query)).one()
-            return believed, overdue
+        async with self._sessions.reading(patience=10) as connection:
+            row = (await connection.execute(counts)).one()
+        return row.overdue + row.waiting, row.overdue
 
     async def record(self, batch: Sequence[LedgerEvent]) -> None:
         """Append events and move their messages on; doubled events change nothing."""
@@ -164,8 +165,9 @@ class Ledger:
 
     async def _take(self, due: sa.Select[tuple[UUID]], *, limit: int, lease: float) -> list[Entry]:
         due = (
-            due.add_columns(sa.func.length(messages.c.arguments))
-            .where(messages.c.due_at <= moment_in(0))
+            due.add_columns(sa.func.length(messages.c.arguments), messages.c.status)
+            # What is purged has no body left to send; it is not due, and if it were it must not leave.
+            .where(messages.c.due_at <= NOW, messages.c.purged_at.is_(None))
             # What has expired is not published any more: see ``Schedule.expire``.
             .where(sa.or_(messages.c.expires_at.is_(None), messages.c.expires_at > moment_in(0)))
             .order_by(messages.c.due_at)
@@ -188,16 +190,19 @@ class Ledger:
             .returning(*_ENTRY)
         )
         async with self._sessions.writing() as connection:
-            ids = _within_budget((await connection.execute(due)).all())
+            found = (await connection.execute(due)).all()
+            ids = _within_budget(found)
             rows = (await connection.execute(statement.where(messages.c.id.in_(ids)))).all() if ids else []
-        return [Entry(*row) for row in rows]
+            taken = [Entry(*row) for row in rows]
+            scheduled = {row.id for row in found if row.status == SCHEDULED}.intersection(ids)
+            return await without_suppressed(connection, taken, scheduled) if scheduled else taken
 
 
 def _within_budget(sizes: Iterable[Any]) -> list[UUID]:
     """The first messages that together fit the memory of one sweep; at least one."""
     ids: list[UUID] = []
     total = 0
-    for message_id, size in sizes:
+    for message_id, size, _ in sizes:
         total += size
         if ids and total > _SWEEP_BYTES:
             break

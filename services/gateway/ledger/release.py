@@ -1,21 +1,93 @@
 """The last look at a scheduled message before it leaves: may its recipients still be written to?
 
-They were asked about when the message was accepted, perhaps a year ago.  The rules are those of an
-acceptance; what they change is written in the transaction that takes the message.
+They were asked about when the message was accepted, perhaps a year ago.  The rules are the same
+now, and what they change is written in the transaction that takes the message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import batched
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.entries import Draft, read_signature
+from services.gateway.acceptance.entries import Draft, read_signature
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.schema import events, messages, moment_in, suppressions
 from services.gateway.states import progress
 from shared.signatures import Event
+
+_AT_ONCE: Final = 5000
+"""Addresses in one query; neither database takes more than 32,766 parameters."""
+
+
+async def without_suppressed(
+    connection: AsyncConnection, taken: Sequence[Entry], scheduled: Collection[UUID]
+) -> list[Entry]:
+    """Return what may leave of *taken*, of which *scheduled* have been waiting for their time.
+
+    A message that loses some of its recipients is rewritten; one with nobody left in ``to`` ends.
+    """
+    recipients = await _recipients(connection, scheduled)
+    tenants = {entry.tenant for entry in taken if entry.id in recipients}
+    suppressed = {
+        tenant: await _suppressed(
+            connection,
+            tenant,
+            {who for one in taken if one.tenant == tenant for who in recipients.get(one.id, ())},
+        )
+        for tenant in tenants
+    }
+    leaving = []
+    for entry in taken:
+        changed = entry
+        if found := suppressed.get(entry.tenant, frozenset()).intersection(recipients.get(entry.id, ())):
+            changed = Draft(read_signature(entry.task, entry.arguments)).entry(found)
+            await _rewrite(connection, changed)
+        if changed.status != Event.SUPPRESSED:
+            leaving.append(changed)
+    return leaving
+
+
+async def _recipients(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """Everybody the messages go to, out of their summaries: arguments may be large."""
+    query = sa.select(messages.c.id, messages.c.task, messages.c.summary).where(messages.c.id.in_(ids))
+    found = {}
+    for message_id, task, summary in await connection.execute(query):
+        try:
+            found[message_id] = Draft(read_signature(task, summary or b"")).recipients()
+        except ValidationError:
+            continue  # a newer gateway wrote it; it must not keep everybody else's messages here
+    return found
+
+
+async def _suppressed(connection: AsyncConnection, tenant: str, addresses: Iterable[str]) -> frozenset[str]:
+    every, found = sorted(addresses), set[str]()
+    for start in range(0, len(every), _AT_ONCE):
+        some = suppressions.c.address.in_(every[start : start + _AT_ONCE])
+        query = sa.select(suppressions.c.address).where(suppressions.c.tenant == tenant, some)
+        found.update((await connection.scalars(query)).all())
+    return frozenset(found)
+
+
+async def _rewrite(connection: AsyncConnection, entry: Entry) -> None:
+    values: dict[str, Any] = {
+        "arguments": entry.arguments,
+        "summary": entry.summary,
+        "reason": entry.reason,
+    }
+    if entry.status == Event.SUPPRESSED:
+        values |= {"status": entry.status, "progress": progress(entry.status, 0), "due_at": None}
+    await connection.execute(sa.update(messages).where(messages.c.id == entry.id).values(**values))
+    noted = {
+        "message_id": entry.id,
+        "key": f"released:{entry.event}",
+        "event": entry.event,
+        "actor": "gateway",
+        "at": moment_in(0),
+        "reason": entry.reason,
+    }
+    await connection.execute(sa.insert(events).values(**noted))

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.gateway.ledger.schema import events, messages, moment_in
+from services.gateway.ledger.schema import NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.states import CANCELED, SCHEDULED, progress
 from shared.signatures import Event
@@ -43,7 +43,7 @@ class Schedule:
         because = "It expired before it could be handed to a mailer."
         late = (
             sa.select(messages.c.id)
-            .where(messages.c.due_at <= moment_in(0), messages.c.expires_at <= moment_in(0))
+            .where(messages.c.due_at <= NOW, messages.c.expires_at <= NOW)
             .where(messages.c.queued_at.is_(None))
             .limit(limit)
         )

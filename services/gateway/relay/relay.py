@@ -13,9 +13,9 @@ from uuid import UUID
 
 import structlog
 
+from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger, LedgerEvent
-from services.gateway.ledger.deposit import Entry
 from services.gateway.relay.publisher import Link, Published, Publisher
 
 log = structlog.get_logger()

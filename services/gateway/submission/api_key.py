@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from services.gateway.callers import Permission
 from services.gateway.submission import addresses, limits
 from services.gateway.submission.headers import one_line
 from services.gateway.submission.texts import DomainText, Line
 from services.gateway.submission.validation import Submission
+from services.gateway.tenants.callers import Permission
 
 NAME_LENGTH = 50
 DOMAINS = 100

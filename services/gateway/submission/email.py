@@ -26,7 +26,7 @@ from services.gateway.submission.recipients import BareMailbox, Mailbox, Mailbox
 from services.gateway.submission.template_use import TemplateUse
 from services.gateway.submission.texts import Body, Line
 from services.gateway.submission.validation import Submission, read
-from services.gateway.templates import TemplateContent
+from services.gateway.templates.published import TemplateContent
 from shared.signatures import Address, Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
 
 

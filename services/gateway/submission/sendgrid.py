@@ -17,7 +17,6 @@ from pydantic_core import PydanticCustomError
 
 from services.gateway.problems import FieldError, invalid_fields
 from services.gateway.submission import limits
-from services.gateway.submission.sendgrid_forms import FORMS
 from services.gateway.submission.sendgrid_fields import (
     Content,
     Contents,
@@ -26,6 +25,7 @@ from services.gateway.submission.sendgrid_fields import (
     Person,
     Subject,
 )
+from services.gateway.submission.sendgrid_forms import FORMS
 from services.gateway.submission.sendgrid_options import (
     Batch,
     Categories,

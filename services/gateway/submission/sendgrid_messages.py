@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 from uuid import UUID
 
-from services.gateway.entries import Draft
+from services.gateway.acceptance.entries import Draft
 from services.gateway.problems import FieldError, Problem, invalid_fields
 from services.gateway.submission import limits
 from services.gateway.submission.headers import UNSAFE
@@ -19,7 +19,7 @@ from services.gateway.submission.sendgrid_options import CATEGORY
 from services.gateway.submission.sendgrid_personalization import Personalization, merged_headers
 from services.gateway.submission.substitutions import Room, TooMuchError
 from services.gateway.submission.template_use import TemplateUse
-from services.gateway.templates import TemplateContent
+from services.gateway.templates.published import TemplateContent
 from shared.signatures import Address, Attachment, SendEmail, Tag
 
 GROWTH = 20_000_000

@@ -27,7 +27,7 @@ from services.gateway.submission.recipients import Mailbox, Mailboxes
 from services.gateway.submission.template_variables import TemplateValue, TemplateVariables
 from services.gateway.submission.texts import NO_NUL, ONE_LINE, Line, text
 from services.gateway.submission.validation import Submission
-from services.gateway.template_content import Content, Variable, VariableType, fits
+from services.gateway.templates.content import Content, Variable, VariableType, fits
 from services.gateway.templating import SOURCE_LENGTH, bounded
 
 ALIAS = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.TEMPLATE_NAME_LENGTH}}}")

@@ -11,7 +11,7 @@ from services.gateway.problems import FieldError
 from services.gateway.submission import limits
 from services.gateway.submission.template_variables import TemplateVariables
 from services.gateway.submission.validation import Submission
-from services.gateway.templates import TemplateContent, fill
+from services.gateway.templates.published import TemplateContent, fill
 from shared.signatures import Address, Template
 
 

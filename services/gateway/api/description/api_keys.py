@@ -7,8 +7,8 @@ from services.gateway.api.description.catalogue import ID
 from services.gateway.api.description.headers import PAGE, resource_id
 from services.gateway.api.description.operation import Answer, Body, Link, Operation, ok
 from services.gateway.api.pages import Listing
-from services.gateway.callers import Permission
 from services.gateway.submission.api_key import ApiKeyRenaming, ApiKeySubmission
+from services.gateway.tenants.callers import Permission
 
 _TAG = "API keys"
 _ID = resource_id("The key's id.")

@@ -10,8 +10,8 @@ from services.gateway.api.description.catalogue import ACCEPTING, ID, IDEMPOTENT
 from services.gateway.api.description.headers import IDEMPOTENCY, resource_id
 from services.gateway.api.description.operation import Answer, Body, Link, Operation, Parameter, ok
 from services.gateway.api.representation import EmailRepresentation, EventList
-from services.gateway.callers import Permission
 from services.gateway.submission.email import EmailSubmission, Rescheduling, WelcomeEmailSubmission
+from services.gateway.tenants.callers import Permission
 
 _TAG = "Emails"
 _ID = resource_id("The message's id, from the 202.")

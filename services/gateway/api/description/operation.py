@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from services.gateway.callers import Permission
+from services.gateway.tenants.callers import Permission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

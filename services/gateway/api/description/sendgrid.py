@@ -6,8 +6,8 @@ from typing import Any
 
 from services.gateway.api.description.catalogue import ACCEPTING
 from services.gateway.api.description.operation import Answer, Body, Link, Operation
-from services.gateway.callers import Permission
 from services.gateway.submission.sendgrid import MailSubmission
+from services.gateway.tenants.callers import Permission
 
 _USES = ("getEmail", "listEmailEvents", "updateEmail", "cancelEmail")
 _MAIL: dict[str, Any] = {

@@ -19,13 +19,13 @@ from services.gateway.api.suppressions import (
     SuppressionsAdded,
     SuppressionsRemoved,
 )
-from services.gateway.callers import Permission
 from services.gateway.submission.suppressions import (
     SuppressionBatch,
     SuppressionRemoval,
     SuppressionSubmission,
 )
 from services.gateway.submission.texts import AddressText
+from services.gateway.tenants.callers import Permission
 
 _TAG = "Suppressions"
 _ADDRESS = TypeAdapter(AddressText).json_schema()

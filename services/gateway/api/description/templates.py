@@ -16,13 +16,13 @@ from services.gateway.api.template_bodies import (
     TemplateSummary,
     VersionRepresentation,
 )
-from services.gateway.callers import Permission
 from services.gateway.submission.template import (
     ALIAS,
     PreviewSubmission,
     TemplateChange,
     TemplateSubmission,
 )
+from services.gateway.tenants.callers import Permission
 
 _TAG = "Templates"
 _WHICH = Parameter(

@@ -38,6 +38,8 @@ class Problem:
 
     status: str
     key: str
+    """Tells problems of one name apart."""
+    name: str
     meaning: str
     example: str
 
@@ -78,11 +80,9 @@ class Calls:
     def problems(self) -> list[Problem]:
         """Every problem there is in the API's own words, by status."""
         examples = self._document["components"]["examples"].items()
-        return [
-            Problem(str(example["value"]["statusCode"]), key, example["summary"], pretty(example["value"]))
-            for key, example in examples
-            if "statusCode" in example["value"]
-        ]
+        ours = [(key, each) for key, each in examples if "statusCode" in each["value"]]
+        problems = [_problem(str(each["value"]["statusCode"]), key, each) for key, each in ours]
+        return sorted(problems, key=lambda problem: problem.status)
 
     def _call(self, path: str, method: str, operation: dict[str, Any]) -> Call:
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -126,11 +126,15 @@ class Calls:
 
     def _problems(self, status: str, response: dict[str, Any]) -> Iterator[Problem]:
         for key, each in response["content"]["application/json"]["examples"].items():
-            example = self._fields.resolve(each)
-            yield Problem(status, key, example["summary"], pretty(example["value"]))
+            yield _problem(status, key, self._fields.resolve(each))
 
     def _examples(self, content: dict[str, Any]) -> list[Example]:
         return [Example(title, pretty(each["value"])) for title, each in content.get("examples", {}).items()]
+
+
+def _problem(status: str, key: str, example: dict[str, Any]) -> Problem:
+    body = example["value"]
+    return Problem(status, key, body.get("name", key), example["summary"], pretty(body))
 
 
 def pretty(value: object) -> str:

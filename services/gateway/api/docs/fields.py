@@ -65,7 +65,7 @@ class Fields:
     def _kind(self, option: Schema) -> str:
         if option.get("type") == "array" and "items" in option:
             items = self._options(self.resolve(option["items"]))
-            return "array of " + " or ".join(dict.fromkeys(kind(item) for item in items))
+            return "array of " + " or ".join(dict.fromkeys(f"{kind(item)}s" for item in items))
         return kind(option)
 
     def _options(self, schema: Schema) -> list[Schema]:
@@ -87,7 +87,8 @@ class Fields:
         if "items" in schema:
             yield from self._rows(schema["items"], f"{place}[]", depth, above)
         required = schema.get("required", ())
-        for name, field in schema.get("properties", {}).items():
+        properties = schema.get("properties", {}).items()
+        for name, field in sorted(properties, key=lambda item: item[0] not in required):
             path = f"{place}.{name}" if place else name
             yield self.row(path, field, required=name in required, depth=depth)
             yield from self._rows(field, path, depth + 1, above)

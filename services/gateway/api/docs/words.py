@@ -6,11 +6,20 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from services.gateway.submission.texts import NO_NUL, ONE_LINE
+from services.gateway.submission.labels import IDEMPOTENCY_KEY
+from services.gateway.submission.limits import CONTENT_ID_LENGTH, IDEMPOTENCY_KEY_LENGTH
+from services.gateway.submission.texts import BASE64, CONTENT_ID, FILENAME, NO_NUL, ONE_LINE
 
 Schema = dict[str, Any]
 
-_PATTERNS: Final = {ONE_LINE: "one line without control characters", NO_NUL: "without U+0000"}
+_PATTERNS: Final = {
+    BASE64: "base64 with padding, without line breaks",
+    CONTENT_ID: f"at most {CONTENT_ID_LENGTH} visible ASCII characters, without quotes or brackets",
+    FILENAME: "without folders",
+    f"^{IDEMPOTENCY_KEY.pattern}$": f"1 to {IDEMPOTENCY_KEY_LENGTH} printable ASCII characters",
+    NO_NUL: "without U+0000",
+    ONE_LINE: "one line without control characters",
+}
 _FORMATS: Final = {
     "alias": "not an id",
     "date-time": "a moment as 2026-01-02T15:04:05Z, in the future",
@@ -34,19 +43,13 @@ _BOUNDS: Final = {
 
 def kind(schema: Schema) -> str:
     """Name the type of one alternative."""
-    if "const" in schema or "enum" in schema:
-        return "constant" if "const" in schema else "one of these"
-    name = schema.get("type")
-    if name == "array":
-        items = schema.get("items", {})
-        return f"array of {items.get('type', 'value')}s" if "type" in items else "array"
-    return str(name or "any JSON")
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    return str(schema.get("type", "one of these" if "enum" in schema else "any JSON"))
 
 
 def limits(schema: Schema) -> Iterator[str]:
     """Say what one alternative asks of its values, a few words at a time."""
-    if "const" in schema:
-        yield json.dumps(schema["const"])
     if "enum" in schema:
         yield ", ".join(json.dumps(value) for value in schema["enum"])
     if words := _FORMATS.get(schema.get("format", ""), schema.get("format", "")):

@@ -16,7 +16,7 @@ from services.gateway.ledger.template_folder import FolderTemplate
 from services.gateway.problems import Problem
 from services.gateway.submission.template import TemplateSubmission
 from services.gateway.submission.validation import validate
-from services.gateway.template_content import Content
+from services.gateway.templates.content import Content
 
 _ENDINGS = {"subject": ".subject.txt", "html": ".html", "text": ".txt", "": ".json"}
 _FILE = re.compile(rf"([A-Za-z0-9_-]+)({'|'.join(map(re.escape, _ENDINGS.values()))})")

@@ -15,8 +15,8 @@ from services.gateway.ledger.templates import Change, StoredTemplates
 from services.gateway.problems import FieldError, Problem
 from services.gateway.submission import limits
 from services.gateway.submission.template import TemplateChange, TemplateSubmission
-from services.gateway.template_content import Content
-from services.gateway.templates import Templates, content_of, fill
+from services.gateway.templates.content import Content
+from services.gateway.templates.published import Templates, content_of, fill
 from services.gateway.templating import TemplateError
 
 _TRIES: Final = 10

@@ -16,7 +16,7 @@ from services.gateway.ledger.templates import StoredTemplates
 from services.gateway.look_ups import LookUps
 from services.gateway.problems import FieldError
 from services.gateway.submission.template import identifier
-from services.gateway.template_content import Content, fits
+from services.gateway.templates.content import Content, fits
 from services.gateway.templating import TemplateError, bounded
 from shared.signatures import Address
 

@@ -16,15 +16,17 @@ from uuid import UUID
 
 import structlog
 
-from services.gateway import keys
-from services.gateway.callers import Caller
 from services.gateway.ledger.api_keys import ApiKeys, StoredKey
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.logs import places
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller
 
 log = structlog.get_logger()
 
-_CAPACITY: Final = 10_000
+CAPACITY: Final = 10_000
+"""Keys that are remembered; whoever has more tenants than that asks the ledger more often."""
+
 _GROUP: Final = 500
 
 
@@ -32,10 +34,16 @@ class Keyring:
     """Tells whose a key is.  *fixed* are keys, by their digest, that the ledger does not know."""
 
     def __init__(
-        self, api_keys: ApiKeys, *, max_age: float, fixed: Mapping[bytes, Caller] | None = None
+        self,
+        api_keys: ApiKeys,
+        *,
+        max_age: float,
+        fixed: Mapping[bytes, Caller] | None = None,
+        capacity: int = CAPACITY,
     ) -> None:
         self._api_keys = api_keys
         self._max_age = max_age
+        self._capacity = capacity
         self._fixed = dict(fixed or {})
         # By digest: when it is too old, and the caller; the oldest first.
         self._known: dict[bytes, tuple[float, Caller]] = {}
@@ -104,7 +112,7 @@ class Keyring:
         self._known.pop(digest, None)
         self._known[digest] = asked + self._max_age, stored.caller
         for oldest, (too_old, _) in list(islice(self._known.items(), 2)):
-            if too_old < asked or len(self._known) > _CAPACITY:
+            if too_old < asked or len(self._known) > self._capacity:
                 del self._known[oldest]
         return stored.caller
 

@@ -10,7 +10,7 @@ import structlog
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.template_folder import FolderTemplate, load
-from services.gateway.template_files import read_folder
+from services.gateway.templates.files import read_folder
 
 log = structlog.get_logger()
 

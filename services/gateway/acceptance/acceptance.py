@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.gateway import problems
-from services.gateway.callers import Caller
-from services.gateway.entries import Draft
-from services.gateway.idempotency import InProgress
+from services.gateway.acceptance.entries import Draft
+from services.gateway.acceptance.idempotency import InProgress
+from services.gateway.acceptance.suppressions import SuppressionCheck
 from services.gateway.ledger.deposit import Answer, Deposit, Entry, Key, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.writer import Writer
 from services.gateway.problems import FieldError
-from services.gateway.suppressions import SuppressionCheck
+from services.gateway.tenants.callers import Caller
 from shared.signatures import SendEmail
 
 MOST_BYTES = 20_000_000

@@ -6,10 +6,10 @@ import asyncio
 
 import structlog
 
-from services.gateway.keyring import Keyring
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.logs import places
+from services.gateway.tenants.keyring import Keyring
 
 log = structlog.get_logger()
 
