@@ -18,6 +18,7 @@ import uvloop  # noqa: E402
 from aiohttp import web  # noqa: E402
 
 from services.gateway import logs  # noqa: E402
+from services.gateway.api.connections import Runner  # noqa: E402
 from services.gateway.app import HEALTH, create_app  # noqa: E402
 from services.gateway.commands import CommandError, api_keys  # noqa: E402
 from services.gateway.ledger.database import LedgerAddress, MigrationError, migrate, open_engine  # noqa: E402
@@ -40,7 +41,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     app = create_app(settings)
     # Bodies are taken as they come: decompressing strangers' bodies invites bombs.
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         auto_decompress=False,

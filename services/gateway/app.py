@@ -34,6 +34,7 @@ from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.retention import Retention
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
@@ -45,6 +46,7 @@ from services.gateway.relay.amqp import AmqpPublisher
 from services.gateway.relay.publisher import Publisher
 from services.gateway.relay.relay import Relay
 from services.gateway.relay.virtual import VirtualPublisher
+from services.gateway.retention import Purger
 from services.gateway.settings import Settings
 from services.gateway.sweeper import Sweeper
 from services.gateway.templates.editing import Editing
@@ -73,6 +75,7 @@ class Parts:
     ledger: Ledger
     relay: Relay
     sweeper: Sweeper
+    purger: Purger
     recorder: Recorder
     template_folder: TemplateFolder | None
 
@@ -94,6 +97,8 @@ class Parts:
             closing.push_async_callback(self.writer.close)
             self.sweeper.start()
             closing.push_async_callback(self.sweeper.close)
+            self.purger.start()
+            closing.push_async_callback(self.purger.close)
             yield
 
 
@@ -154,6 +159,12 @@ def _parts(settings: Settings) -> Parts:
         lease=settings.publish_lease_seconds,
         silent_after=settings.silent_after_seconds,
     )
+    purger = Purger(
+        Retention(sessions),
+        body_days=settings.body_retention_days,
+        key_seconds=settings.idempotency_retention_seconds,
+        interval=settings.retention_interval_seconds,
+    )
     writer = Writer(insert, on_committed=relay.offer)
     api_keys = ApiKeys(sessions)
     keyring = Keyring(api_keys, max_age=settings.api_key_cache_seconds, fixed=_development(settings))
@@ -169,6 +180,7 @@ def _parts(settings: Settings) -> Parts:
         ledger,
         relay,
         sweeper,
+        purger,
         Recorder(where, ledger.record),
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
     )

@@ -21,7 +21,10 @@ def new_message_id() -> UUID:
     return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT | random)
 
 
-def first_id_of(moment: datetime) -> UUID:
-    """Return what is below every id made in the millisecond of *moment* or later, and above all others."""
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+def first_id_of(moment: datetime, *, shift: timedelta = timedelta(0)) -> UUID:
+    """Return what is below every id made in the millisecond of *moment* or later, and above all others.
+
+    The moment may be shifted beyond what a datetime can hold.
+    """
+    milliseconds = (moment - _EPOCH + shift) // timedelta(milliseconds=1)
     return UUID(int=min(max(milliseconds, 0), _MILLISECONDS_48_BITS) << 80)

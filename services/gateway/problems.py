@@ -101,6 +101,12 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault of ours
         return response
 
 
+def bad_request() -> Problem:
+    """400: this is not HTTP as it should be, or more of it than is read."""
+    message = "The request line or a header cannot be read, is too long, or asks for what is not offered."
+    return Problem(400, "bad_request", message, headers=_CLOSE)
+
+
 def invalid_json(reason: str) -> Problem:
     """400: the body is no JSON text (RFC 8259).  *reason* tells where parsing stopped."""
     return Problem(400, "invalid_json", f"The body is not valid JSON: {reason}.")

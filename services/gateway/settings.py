@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     templates_folder: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = None
     """Folder of templates for every tenant, published when the gateway starts; none if empty."""
 
+    body_retention_days: Annotated[float, Field(ge=0, le=36_500)] = 30.0
+    """How long bodies, headers and attachments of messages that have ended are kept; 0 is for ever."""
+
+    retention_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How often the gateway looks for bodies and idempotency keys that are too old."""
+
     drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
     """On shutdown, how long running requests and the relay may take to finish."""
 

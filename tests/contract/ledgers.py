@@ -52,6 +52,7 @@ class Gateway:
     insert: CountingInsert
     writer: Writer
     schedule: Schedule
+    sessions: Sessions
 
     async def append(self, *entries: Entry) -> None:
         """Commit entries, all at once."""
@@ -99,7 +100,7 @@ async def gateway(
     try:
         sessions = Sessions(engine, writing=writing)
         ledger = Ledger(sessions, silent_after=silent_after)
-        yield Gateway(engine, ledger, counting, writer, Schedule(sessions))
+        yield Gateway(engine, ledger, counting, writer, Schedule(sessions), sessions)
     finally:
         await writer.close()
         await engine.dispose()

@@ -8,17 +8,36 @@ meant to be refused is sent as it is.
 from __future__ import annotations
 
 import itertools
+import os
 import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import schemathesis
 from hypothesis import strategies as st
 
 TEMPLATE = "welcome"
 """The alias of a template that is published, and that nobody can change."""
+
+_AUTHORIZATION = {"Authorization": f"Bearer {os.environ['GATEWAY_KEY']}"}
+_SCHEDULED = {
+    "from": "letters@example.com",
+    "to": "ann@example.org",
+    "subject": "Hello",
+    "text": "Hello",
+    "scheduled_at": "in 30 days",
+}
+_SUPPRESSED = {"email": "ann@example.org"}
+EXISTING = {
+    "/emails/{id}": ("id", "/emails", _SCHEDULED),
+    "/emails/{id}/events": ("id", "/emails", _SCHEDULED),
+    "/emails/{id}/cancel": ("id", "/emails", _SCHEDULED),
+    "/suppressions/{which}": ("which", "/suppressions", _SUPPRESSED),
+}
+"""Parameter of a path, and the request that makes what it can name."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NUMBERS = itertools.count()
@@ -53,20 +72,37 @@ for _name, _strategy in FORMATS.items():
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 - the hook's signature
     """Bring a request that fits the schema in line with what the schema cannot say."""
+    path = case.operation.path
     if case.meta is None or not case.meta.generation.mode.is_positive:
-        if case.operation.path == "/emails/batch" and case.headers:
+        if path == "/emails/batch" and case.headers:
             # Permissive, a batch of nonsense is accepted: each e-mail is reported on its own.
             case.headers["x-batch-validation"] = "strict"
         return
+    if case.headers and "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = _new(case.headers["Idempotency-Key"])
     if case.query and "after" in case.query:
         case.query.pop("before", None)
+    if path in EXISTING and case.meta.phase.name.value != "stateful" and next(_NUMBERS) % 2:
+        case.path_parameters = {**case.path_parameters, **_existing(path)}
     for part in _objects(case.body):
         _mend(part)
-    if case.operation.path == "/templates/{id}" and isinstance(case.body, dict):
+    if path == "/templates/{id}" and isinstance(case.body, dict):
         _keep_a_body(case.body)
-    if case.operation.path == "/templates/{id}/preview" and isinstance(case.body, dict):
+    if path == "/templates/{id}/preview" and isinstance(case.body, dict):
         # What the documented template asks for.
         case.body["variables"] = {**(case.body.get("variables") or {}), "NAME": "Ann", "MINUTES": 20}
+
+
+def _new(text: str) -> str:
+    """Make a text that was not there before, out of another one."""
+    return f"{text[:100]}-{_RUN}-{next(_NUMBERS)}"
+
+
+def _existing(path: str) -> dict[str, str]:
+    """Make something that the path can be about, and name it."""
+    name, call, body = EXISTING[path]
+    answer = httpx.post(os.environ["GATEWAY_URL"] + call, json=body, headers=_AUTHORIZATION)
+    return {name: answer.json()["id"]}
 
 
 def _objects(node: object) -> Iterator[dict[str, Any]]:
@@ -84,10 +120,9 @@ def _mend(part: dict[str, Any]) -> None:
         part["template"]["id"] = TEMPLATE
     if part.get("template_id"):
         part["template_id"] = TEMPLATE
-    if part.get("alias"):
-        part["alias"] = f"{part['alias'][:100]}-{_RUN}-{next(_NUMBERS)}"
-    if part.get("idempotency_key"):
-        part["idempotency_key"] = f"{part['idempotency_key'][:200]}-{_RUN}-{next(_NUMBERS)}"
+    for name in ("alias", "idempotency_key"):
+        if part.get(name):
+            part[name] = _new(part[name])
     if isinstance(part.get("headers"), dict):
         part["headers"] = {name.lower(): value for name, value in part["headers"].items()}
     if isinstance(part.get("send_at"), int | float):

@@ -207,7 +207,7 @@ def test_errors_of_the_router_have_the_same_shape(gateway: System) -> None:
     missing, wrong = gateway.client.get("/nowhere"), gateway.client.delete("/emails")
 
     assert (404, "not_found") == (missing.status_code, missing.json()["name"])
-    assert (405, "method_not_allowed", "POST") == (
+    assert (405, "method_not_allowed", "GET, POST") == (
         wrong.status_code,
         wrong.json()["name"],
         wrong.headers["Allow"],

@@ -1,29 +1,46 @@
-"""The description of the API says what the gateway does, and every reference in it leads somewhere."""
+"""The description of the API says all that the gateway does, and nothing that it does not."""
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from aiohttp.web_urldispatcher import AbstractRoute
+from pydantic import BaseModel
 
-from services.gateway.api import examples
-from services.gateway.api.openapi import describe
-from services.gateway.api.representation import EmailRepresentation, EventList
-from services.gateway.problems import ErrorBody
-from services.gateway.submission.email import EmailSubmission, parse_email, parse_welcome_email
+from services.gateway.api.access import is_public, needed
+from services.gateway.api.description import describe
+from services.gateway.api.description.catalogue import KINDS
+from services.gateway.api.description.operations import OPERATIONS
+from services.gateway.app import create_app
+from services.gateway.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 DOCUMENT = describe(version="1.2.3", body_limit=10_000_000, server="https://mail.example.com")
-METHODS = {"get", "post"}
-OPERATIONS = [
-    (path, method, operation)
+WRITTEN = {
+    (method.upper(), path): operation
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
-    if method in METHODS
-]
-WRITING = {"202", "400", "401", "403", "405", "408", "413", "415", "422", "429", "500", "503"}
-READING = {"200", "401", "403", "404", "405", "429", "500", "503"}
+}
+CALLS = pytest.mark.parametrize("call", WRITTEN, ids=" ".join)
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], AbstractRoute]:
+    """Every route of the application, by method and path."""
+    folder = tmp_path_factory.mktemp("app")
+    app = create_app(
+        Settings(broker_url=f"filesystem://{folder}/broker", ledger_url=f"sqlite:///{folder}/ledger.sqlite3")
+    )
+    return {
+        (route.method, route.resource.canonical): route for route in app.router.routes() if route.resource
+    }
 
 
 def walk(node: object) -> Iterator[dict[str, Any]]:
@@ -32,17 +49,55 @@ def walk(node: object) -> Iterator[dict[str, Any]]:
         yield node
         for child in node.values():
             yield from walk(child)
-    elif isinstance(node, list):
+    elif isinstance(node, list | tuple):
         for child in node:
             yield from walk(child)
 
 
-def resolve(ref: str) -> Any:
-    """Follow a reference inside the document."""
-    node: Any = DOCUMENT
-    for key in ref.removeprefix("#/").split("/"):
-        node = node[key]
-    return node
+def resolve(node: dict[str, Any]) -> Any:
+    """Follow a reference inside the document, if it is one."""
+    found: Any = DOCUMENT
+    if "$ref" not in node:
+        return node
+    for key in node["$ref"].removeprefix("#/").split("/"):
+        found = found[key]
+    return found
+
+
+def errors(schema: dict[str, Any], value: object) -> list[str]:
+    """What a schema of the document finds wrong with a value."""
+    whole = {**schema, "components": DOCUMENT["components"]}
+    validator = jsonschema_rs.Draft202012Validator(whole)
+    return [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(value)]
+
+
+# The document and the application
+
+
+def test_every_route_is_described(routes: dict[tuple[str, str], AbstractRoute]) -> None:
+    """No call is missing, and none is promised that is not there."""
+    assert set(routes) == set(WRITTEN)
+
+
+def test_the_permissions_are_those_of_the_handlers(routes: dict[tuple[str, str], AbstractRoute]) -> None:
+    """What a key must be allowed is what the handler is marked with."""
+    marked = {
+        call: None if is_public(route.handler) else str(needed(route.handler))
+        for call, route in routes.items()
+    }
+
+    assert marked == {call: operation.get("x-permission") for call, operation in WRITTEN.items()}
+    assert {call: [] if permission is None else [{"apiKey": []}] for call, permission in marked.items()} == {
+        call: operation["security"] for call, operation in WRITTEN.items()
+    }
+
+
+def test_no_route_takes_head(routes: dict[tuple[str, str], AbstractRoute]) -> None:
+    """The methods are those of the document and no others."""
+    assert {"GET", "POST", "PATCH", "DELETE"} == {method for method, _ in routes}
+
+
+# The document itself
 
 
 def test_the_head_of_the_document() -> None:
@@ -50,110 +105,304 @@ def test_the_head_of_the_document() -> None:
     assert "3.1.0" == DOCUMENT["openapi"]
     assert ("Pillarbox", "1.2.3") == (DOCUMENT["info"]["title"], DOCUMENT["info"]["version"])
     assert [{"url": "https://mail.example.com"}] == DOCUMENT["servers"]
-    assert DOCUMENT == json.loads(json.dumps(DOCUMENT, allow_nan=False))
+    assert json.loads(json.dumps(DOCUMENT, allow_nan=False))
 
 
 def test_every_reference_leads_somewhere() -> None:
     """No reference dangles, and no component is there without one."""
     refs = {node["$ref"] for node in walk(DOCUMENT) if "$ref" in node}
     components = {
-        f"#/components/{kind}/{name}" for kind, parts in DOCUMENT["components"].items() for name in parts
+        f"#/components/{kind}/{name}"
+        for kind, parts in DOCUMENT["components"].items()
+        for name in parts
+        if kind != "securitySchemes"
     }
 
     assert components == refs
-    assert all(resolve(ref) for ref in refs)
+    assert all(re.fullmatch(r"#/components/\w+/[A-Za-z0-9._-]+", ref) for ref in refs)
+
+
+def test_operations_have_distinct_names_and_tags_that_are_explained() -> None:
+    """A client generator makes one function of each."""
+    tags = {tag["name"] for tag in DOCUMENT["tags"]}
+
+    assert len(WRITTEN) == len({operation["operationId"] for operation in WRITTEN.values()})
+    assert tags == {tag for operation in WRITTEN.values() for tag in operation["tags"]}
+    assert all(tag["description"] for tag in DOCUMENT["tags"])
+
+
+@CALLS
+def test_path_parameters_are_declared(call: tuple[str, str]) -> None:
+    """Every name in braces is a parameter of the path, with an example."""
+    declared = [each for each in WRITTEN[call]["parameters"] if each["in"] == "path"]
+
+    assert re.findall(r"\{(\w+)\}", call[1]) == [each["name"] for each in declared]
+    assert all(each["required"] and each["example"] for each in declared)
+
+
+@CALLS
+def test_everything_is_described_in_words(call: tuple[str, str]) -> None:
+    """A call, its parameters, the fields of its body and its answers have descriptions."""
+    operation = WRITTEN[call]
+
+    assert operation["summary"]
+    assert all(each["description"] for each in operation["parameters"])
+    assert all(resolve(answer)["description"] for answer in operation["responses"].values())
+    assert [] == list(undescribed(operation.get("requestBody", {})))
+
+
+def undescribed(node: object, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Names of fields without a description, wherever they are below."""
+    for part in walk(node):
+        ref = part.get("$ref", "")
+        if ref and ref not in above:
+            yield from undescribed(resolve(part), (*above, ref))
+        if "additionalProperties" in part:
+            fields = part.get("properties", {}).items()
+            yield from (name for name, field in fields if not field.get("description"))
+
+
+# Models
+
+
+def models() -> Iterator[tuple[type[BaseModel], bool]]:
+    """Every model of a body (True) or of an answer (False)."""
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            yield operation.body.model, True
+        yield from ((answer.model, False) for answer in operation.answers if answer.model is not None)
+
+
+@pytest.mark.parametrize(("model", "is_taken"), dict.fromkeys(models()))
+def test_the_fields_are_those_of_the_models(*, model: type[BaseModel], is_taken: bool) -> None:
+    """A field cannot be forgotten, since models and description are one thing."""
+    schema = DOCUMENT["components"]["schemas"][model.__name__]
+    if "properties" not in schema:  # the batch, which is an array
+        schema = resolve(schema["items"])
+        model = model.model_fields["root"].annotation.__args__[0]  # type: ignore[union-attr]
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+
+    assert fields == set(schema["properties"])
+    assert (schema.get("additionalProperties") is False) == is_taken
+
+
+# Answers
+
+PUBLIC = {"200", "400", "405", "500", "503"}
+READING = {"200", "400", "401", "403", "404", "405", "429", "500", "503"}
+LISTING = READING - {"404"} | {"422"}
+WRITING = {"400", "401", "403", "405", "408", "413", "415", "422", "429", "500", "503"}
+
+STATUSES = {
+    "POST /emails": WRITING | {"202", "409"},
+    "POST /emails/batch": WRITING | {"202", "409"},
+    "POST /welcome-emails": WRITING | {"202", "409"},
+    "GET /emails": LISTING,
+    "GET /emails/{id}": READING,
+    "GET /emails/{id}/events": READING,
+    "PATCH /emails/{id}": WRITING | {"200", "404", "409"},
+    "POST /emails/{id}/cancel": READING | {"409"},
+    "POST /templates": WRITING | {"201"},
+    "GET /templates": LISTING,
+    "GET /templates/{id}": READING,
+    "PATCH /templates/{id}": WRITING | {"200", "404"},
+    "DELETE /templates/{id}": READING,
+    "POST /templates/{id}/publish": READING,
+    "POST /templates/{id}/duplicate": READING - {"200"} | {"201"},
+    "POST /templates/{id}/preview": WRITING | {"200", "404"},
+    "GET /templates/{id}/versions": READING | {"422"},
+    "POST /suppressions": WRITING | {"200"},
+    "GET /suppressions": LISTING,
+    "POST /suppressions/batch/add": WRITING | {"200"},
+    "POST /suppressions/batch/remove": WRITING | {"200"},
+    "GET /suppressions/{which}": READING,
+    "DELETE /suppressions/{which}": READING,
+    "POST /api-keys": WRITING | {"201"},
+    "GET /api-keys": LISTING,
+    "PATCH /api-keys/{id}": WRITING | {"200", "404"},
+    "DELETE /api-keys/{id}": READING,
+    "POST /v3/mail/send": WRITING - {"422"} | {"200", "202"},
+    "GET /healthz": PUBLIC - {"503"},
+    "GET /readyz": PUBLIC,
+    "GET /openapi.json": PUBLIC,
+    "GET /docs": PUBLIC,
+}
+
+
+def test_every_call_lists_its_answers() -> None:
+    """These are all the calls there are, with all their statuses."""
+    assert STATUSES == {" ".join(call): set(operation["responses"]) for call, operation in WRITTEN.items()}
+
+
+@CALLS
+def test_answers_have_their_headers(call: tuple[str, str]) -> None:
+    """Each says what it always has and what it may have beside."""
+    operation = WRITTEN[call]
+    always: dict[str, set[str]] = {}
+    possible: dict[str, set[str]] = {}
+    for status, answer in operation["responses"].items():
+        described = resolve(answer)["headers"]
+        possible[status] = set(described)
+        always[status] = {name for name, header in described.items() if resolve(header).get("required")}
+
+    assert all("X-Request-Id" in names for names in always.values())
+    assert "Allow" in always["405"]
+    assert all(
+        "Retry-After" in always[status] for status in {"429", "503"} & set(always) if call[1] != "/readyz"
+    )
+    if operation["security"]:
+        limits = {"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
+        assert all(limits <= names for names in possible.values())
+        assert limits <= always["429"]
+        assert "WWW-Authenticate" in possible["401"]
+
+
+def test_some_answers_have_headers_of_their_own() -> None:
+    """A replayed answer, a key that was made, and a message in SendGrid's dialect."""
+    found = {
+        (*call, status): set(resolve(answer)["headers"]) - {"X-Request-Id"}
+        for call, operation in WRITTEN.items()
+        for status, answer in operation["responses"].items()
+    }
+
+    assert "Idempotent-Replayed" in found["POST", "/emails", "202"]
+    assert "Idempotent-Replayed" in found["POST", "/emails/batch", "202"]
+    assert "Cache-Control" in found["POST", "/api-keys", "201"]
+    assert "X-Message-Id" in found["POST", "/v3/mail/send", "202"]
+    assert "X-Message-Id" in found["POST", "/v3/mail/send", "503"]
+    assert "X-RateLimit-Reset" in found["POST", "/v3/mail/send", "429"]
+    assert "Retry-After" in found["POST", "/emails", "409"]
+
+
+def test_every_problem_that_can_be_raised_is_shown() -> None:
+    """A new kind of problem has to be put into the catalogue, and that into the document."""
+    raised = {
+        name.value
+        for path in (ROOT / "services" / "gateway").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem" and len(node.args) > 1
+        for name in [node.args[1]]
+        if isinstance(name, ast.Constant)
+    }
+    examples = DOCUMENT["components"]["examples"]
+    shown = {example["value"].get("name") for example in examples.values()} - {None}
+
+    # These two are made from a variable.
+    assert raised | {"validation_error", "missing_required_field"} == shown
+    assert set(KINDS) == {name for name in examples if not name.startswith("sendgrid.")}
+
+
+# Examples
+
+
+def bodies() -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example of a body, with its schema."""
+    for call, operation in WRITTEN.items():
+        parts = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for place, part in parts.items():
+            content = resolve(part).get("content", {}).get("application/json", {})
+            for name, example in content.get("examples", {}).items():
+                yield f"{' '.join(call)} {place} {name}", content["schema"], resolve(example)["value"]
+
+
+EXAMPLES = {name: (schema, value) for name, schema, value in bodies()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_fit_their_schemas(name: str) -> None:
+    """Whoever reads an example sees what the schema says."""
+    assert [] == errors(*EXAMPLES[name])
+
+
+@CALLS
+def test_every_body_has_an_example(call: tuple[str, str]) -> None:
+    """Requests and answers alike; only what describes itself does without."""
+    parts = [WRITTEN[call].get("requestBody", {}), *WRITTEN[call]["responses"].values()]
+    contents = [resolve(part).get("content", {}).get("application/json") for part in parts]
+
+    assert call[1] == "/openapi.json" or all(content["examples"] for content in contents if content)
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "statuses"),
+    ("model", "example"),
     [
-        ("/emails", "post", WRITING),
-        ("/welcome-emails", "post", WRITING),
-        ("/emails/{id}", "get", READING),
-        ("/emails/{id}/events", "get", READING),
-        ("/healthz", "get", {"200", "405", "500"}),
-        ("/readyz", "get", {"200", "405", "500", "503"}),
-        ("/openapi.json", "get", {"200", "405", "500", "503"}),
+        pytest.param(operation.body.model, example, id=f"{operation.id}, {name}")
+        for operation in OPERATIONS
+        if operation.body is not None
+        for name, example in operation.body.examples.items()
     ],
 )
-def test_every_call_lists_its_answers(path: str, method: str, statuses: set[str]) -> None:
-    """These are all the calls there are, with all their statuses."""
-    assert statuses == set(DOCUMENT["paths"][path][method]["responses"])
-    assert 7 == len(OPERATIONS) == len(DOCUMENT["paths"])
-
-
-def test_operations_have_distinct_names() -> None:
-    """A client generator makes one function of each."""
-    assert 7 == len({operation["operationId"] for _, _, operation in OPERATIONS})
-
-
-def test_path_parameters_are_declared() -> None:
-    """Every name in braces is a parameter of the path."""
-    for path, item in DOCUMENT["paths"].items():
-        declared = [resolve(parameter["$ref"])["name"] for parameter in item.get("parameters", [])]
-
-        assert (["id"] if "{id}" in path else []) == declared
-
-
-@pytest.mark.parametrize("status", DOCUMENT["components"]["responses"])
-def test_every_problem_has_a_true_example(status: str) -> None:
-    """Examples of errors are real answers with that very status and fit the error schema."""
-    response = DOCUMENT["components"]["responses"][status]
-    content = response["content"]["application/json"]
-
-    assert {"$ref": "#/components/schemas/ErrorBody"} == content["schema"]
-    assert content["examples"]
-    for example in content["examples"].values():
-        assert int(status) == ErrorBody.model_validate(example["value"]).statusCode
-
-
-def test_every_kind_of_problem_is_described() -> None:
-    """No status is answered that the description does not know."""
-    described = {int(status) for status in DOCUMENT["components"]["responses"]}
-
-    assert described == {problem.status for problem in examples.PROBLEMS}
-
-
-def test_unavailability_and_methods_have_their_headers() -> None:
-    """Retry-After stands at the 503, Allow at the 405, X-Request-Id everywhere."""
-    responses = DOCUMENT["components"]["responses"]
-
-    assert {"X-Request-Id", "Retry-After"} == set(responses["503"]["headers"])
-    assert {"X-Request-Id", "Allow"} == set(responses["405"]["headers"])
-    assert all("X-Request-Id" in response["headers"] for response in responses.values())
-
-
-def test_the_examples_of_requests_are_accepted() -> None:
+def test_examples_of_requests_are_accepted(model: type[BaseModel], example: Any) -> None:
     """Whoever copies an example sends a valid request."""
-    assert parse_email(json.dumps(examples.EMAIL).encode()).to
-    assert parse_welcome_email(json.dumps(examples.WELCOME).encode()).email
+    assert model.model_validate_json(json.dumps(example))
 
 
-def test_the_examples_of_answers_are_true() -> None:
-    """Examples of answers fit the models that answers are made from."""
-    message = EmailRepresentation.model_validate_json(json.dumps(examples.MESSAGE))
-    timeline = EventList.model_validate_json(json.dumps(examples.EVENTS))
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        pytest.param(answer.model, example, id=f"{operation.id} {answer.status}, {name}")
+        for operation in OPERATIONS
+        for answer in operation.answers
+        if answer.model is not None
+        for name, example in answer.examples.items()
+    ],
+)
+def test_examples_of_answers_are_complete(model: type[BaseModel], example: Any) -> None:
+    """An example shows every field that an answer has."""
+    fields = {field.serialization_alias or field.alias or name for name, field in model.model_fields.items()}
 
-    assert examples.MESSAGE == message.model_dump(mode="json")
-    assert ["accepted", "queued", "sending", "sent"] == [event.event for event in timeline.data]
-
-
-def test_the_fields_are_those_of_the_models() -> None:
-    """A field of the API cannot be forgotten, since models and description are one thing."""
-    schema = DOCUMENT["components"]["schemas"]["EmailSubmission"]
-    fields = {field.alias or name for name, field in EmailSubmission.model_fields.items()}
-
-    assert fields == set(schema["properties"])
-    assert {"from", "to", "subject"} == set(schema["required"])
-    assert [{"required": ["html"]}, {"required": ["text"]}] == schema["anyOf"]
-    assert schema["additionalProperties"] is False
+    assert fields - {"errors"} == set(example) - {"errors"}
 
 
-def test_recipients_are_a_string_or_an_array() -> None:
-    """The description knows both ways to write recipients, and their number."""
-    to = DOCUMENT["components"]["schemas"]["EmailSubmission"]["properties"]["to"]
+@CALLS
+def test_examples_of_parameters_fit_their_schemas(call: tuple[str, str]) -> None:
+    """So does what stands in the path, the query and the headers."""
+    for parameter in WRITTEN[call]["parameters"]:
+        if "example" in parameter:
+            assert [] == errors(parameter["schema"], parameter["example"])
 
-    assert [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 50},
-    ] == to["anyOf"]
+
+@CALLS
+def test_links_lead_to_calls(call: tuple[str, str]) -> None:
+    """Each names a call and the parameter of its path."""
+    by_id = {operation["operationId"]: operation for operation in WRITTEN.values()}
+    for answer in WRITTEN[call]["responses"].values():
+        for link in resolve(answer).get("links", {}).values():
+            (name,) = link["parameters"]
+
+            assert name in {each["name"] for each in by_id[link["operationId"]]["parameters"]}
+
+
+# What schemas say
+
+
+def test_a_message_has_a_body_or_a_template() -> None:
+    """The schema knows which fields go together."""
+    schema = {"$ref": "#/components/schemas/EmailSubmission"}
+    body = {"from": "a@example.com", "to": "b@example.com", "subject": "Hi", "text": "x"}
+
+    assert [] == errors(schema, body)
+    for wrong in (
+        {**body, "text": None},
+        {**body, "subject": None},
+        {**body, "to": []},
+        {**body, "to": "nobody"},
+        {**body, "template": {"id": "x"}},
+        {**body, "subject": "two\nlines"},
+        {**body, "headers": {"Bcc": "x@example.com"}},
+        {**body, "surprise": 1},
+    ):
+        assert errors(schema, wrong)
+
+
+def test_problems_of_a_status_have_the_names_that_belong_to_it() -> None:
+    """A 409 of a scheduled message is no 409 of an idempotency key."""
+    canceling, sending = (
+        resolve(WRITTEN["POST", path]["responses"]["409"])["content"]["application/json"]["schema"]
+        for path in ("/emails/{id}/cancel", "/emails")
+    )
+    body = KINDS["not_scheduled"].example.body()
+
+    assert [] == errors(canceling, body)
+    assert errors(sending, body)
+    assert errors(canceling, {**body, "statusCode": 500})

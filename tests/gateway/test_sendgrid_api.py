@@ -36,8 +36,8 @@ from sendgrid.helpers.mail import (  # type: ignore[import-untyped]
 )
 
 from services.gateway import problems
+from services.gateway.api.description.catalogue import KINDS
 from services.gateway.api.dialects import respond
-from services.gateway.api.examples import PROBLEMS
 from services.gateway.problems import FieldError, Problem
 from tests.flow.system import System
 
@@ -351,7 +351,7 @@ def written(response: web.Response) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: f"{problem.status}-{problem.name}")
+@pytest.mark.parametrize("problem", [kind.example for kind in KINDS.values()], ids=[*KINDS])
 def test_every_problem_is_told_as_sendgrid_would(problem: Problem) -> None:
     """Each kind of problem has the shape, and a status that the SDKs have a class for."""
     response = respond(make_mocked_request("POST", "/v3/mail/send"), problem)

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.servers.packages import UnavailableError, install, program
+from tests.servers.packages import UnavailableError, program, require
 
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "package-lock.json"
 _STAMP = _FOLDER / "node_modules" / ".installed"
-_DEBIAN = {"node": "nodejs", "npm": "npm"}
 _OLDEST = 18  # Debian 12's, and the first one with fetch
 
 
@@ -111,7 +110,9 @@ def installed() -> str:
     Raises:
         UnavailableError: Something is not here and cannot be installed; the message says what.
     """
-    node, npm = _require("node"), _require("npm")
+    require("nodejs")
+    require("npm")
+    node, npm = str(program("node")), str(program("npm"))
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(version.removeprefix("v").partition(".")[0]) < _OLDEST:
         raise UnavailableError(f"Node.js {_OLDEST} or newer is needed, and this is {version.strip()}")
@@ -120,15 +121,6 @@ def installed() -> str:
         _npm_ci(npm)
         _STAMP.write_text(lock)
     return node
-
-
-def _require(name: str) -> str:
-    if program(name) is None and os.geteuid() == 0 and Path("/usr/bin/apt-get").exists():
-        install(_DEBIAN[name])
-    found = program(name)
-    if found is None:
-        raise UnavailableError(f"{name} is not installed (Debian: apt-get install {_DEBIAN[name]})")
-    return str(found)
 
 
 def _npm_ci(npm: str) -> None:

@@ -1,4 +1,4 @@
-"""The Debian packages that hold the servers, installed where that is possible."""
+"""The Debian packages that the tests need programs of, installed where that is possible."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "rabbitmq-server": ("rabbitmq-server", "rabbitmqctl", "epmd"),
     "redis-server": ("redis-server",),
     "postgresql": ("initdb", "postgres", "psql"),
+    "nodejs": ("node",),
+    "npm": ("npm",),
 }
 """Debian package: the programs we need from it."""
 

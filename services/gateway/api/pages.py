@@ -19,17 +19,12 @@ PARAMETERS = frozenset({"limit", "after", "before"})
 Item = TypeVar("Item")
 
 
-class Listing(BaseModel, Generic[Item]):
+class ListBody(BaseModel, Generic[Item]):
     """A page of a list."""
 
     object: Literal["list"] = "list"
     has_more: bool = Field(description="Whether there are more items in the direction of this page.")
     data: list[Item]
-
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
-        """Give lists names that can be read in the description of the API."""
-        return f"{params[0].__name__}List"
 
 
 def read_page(query: Mapping[str, str], *, filters: Iterable[str] = ()) -> Page:

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from services.gateway import problems
 
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
+
 
 @dataclass(frozen=True, slots=True)
 class BodyReader:
@@ -28,6 +30,8 @@ class BodyReader:
             raise problems.unsupported_media_type("send it without Content-Encoding")
         if request.content_type != "application/json":
             raise problems.unsupported_media_type("its Content-Type must be application/json")
+        if (request.charset or "utf-8").lower() not in _CHARSETS:
+            raise problems.unsupported_media_type("JSON is UTF-8 (RFC 8259, section 8.1), and nothing else")
         if (request.content_length or 0) > self.limit:
             raise problems.payload_too_large(self.limit)
         try:

@@ -17,7 +17,7 @@ from services.gateway.acceptance.entries import summarise
 from services.gateway.identifiers import first_id_of
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.paging import Page
-from services.gateway.ledger.schema import lookups, messages
+from services.gateway.ledger.schema import Moment, lookups, messages
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.streams import Condition, Span, Stream, meet
 
@@ -78,11 +78,27 @@ class Listing:
             LedgerUnavailableError: The database does not answer in time, or too many are asking.
         """
         async with self._turn(), self._sessions.reading(patience=_PATIENCE) as connection:
-            conditions = [_accepted(filters)] if filters.since or filters.until else []
+            conditions = [self._accepted(filters)] if filters.since or filters.until else []
             span = _span(filters, page)
             ids = await meet(connection, _streams(tenant, filters), conditions, span, page.limit + 1)
             shown = await _rows(connection, tenant, ids[: page.limit])
             return shown, len(ids) > page.limit
+
+    def _accepted(self, filters: Filters) -> Condition:
+        def holds(message_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+            row = messages.alias()
+            at: sa.ColumnElement[Any] = row.c.accepted_at
+            if self._sessions.is_sqlite:
+                # A text there, to the millisecond, compared with one to the microsecond.
+                at = sa.type_coerce(at, sa.Text).concat("000")
+            look = sa.select(sa.literal(1)).where(row.c.id == message_id)
+            if filters.since is not None:
+                look = look.where(at >= sa.literal(filters.since, Moment))
+            if filters.until is not None:
+                look = look.where(at < sa.literal(filters.until, Moment))
+            return look.offset(0).exists()
+
+        return holds
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -111,23 +127,10 @@ def _streams(tenant: str, filters: Filters) -> list[Stream]:
 
 def _span(filters: Filters, page: Page) -> Span:
     """The ids in question: beyond the cursor, and about the time that was asked for."""
-    low = first_id_of(filters.since - _MARGIN) if filters.since else _OLDEST
-    high = first_id_of(filters.until + _MARGIN) if filters.until else _NEWEST
+    low = first_id_of(filters.since, shift=-_MARGIN) if filters.since else _OLDEST
+    high = first_id_of(filters.until, shift=_MARGIN) if filters.until else _NEWEST
     newest_first = page.before is None
     return Span(max(low, page.before or low), min(high, page.after or high), newest_first)
-
-
-def _accepted(filters: Filters) -> Condition:
-    def holds(message_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
-        row = messages.alias()
-        look = sa.select(sa.literal(1)).where(row.c.id == message_id)
-        if filters.since is not None:
-            look = look.where(row.c.accepted_at >= filters.since)
-        if filters.until is not None:
-            look = look.where(row.c.accepted_at < filters.until)
-        return look.offset(0).exists()
-
-    return holds
 
 
 async def _rows(connection: AsyncConnection, tenant: str, ids: Sequence[UUID]) -> list[Listed]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from services.gateway.submission import addresses, limits
 from services.gateway.submission.headers import one_line
-from services.gateway.submission.texts import DomainText, Line
+from services.gateway.submission.texts import Domain, Line
 from services.gateway.submission.validation import Submission
 from services.gateway.tenants.callers import Permission
 
@@ -53,7 +53,7 @@ _Domains = Annotated[
     list[Annotated[str, AfterValidator(read_domain)]] | None,
     BeforeValidator(
         _few_domains,
-        json_schema_input_type=Annotated[list[DomainText], Field(min_length=1, max_length=DOMAINS)] | None,
+        json_schema_input_type=Annotated[list[Domain], Field(min_length=1, max_length=DOMAINS)] | None,
     ),
 ]
 

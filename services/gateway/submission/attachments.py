@@ -46,20 +46,22 @@ _CONTENT_TYPES = {
 
 def _base64(content: object) -> object:
     """Turn a list of bytes (SDKs for Go and Python) or a Node.js Buffer into base64."""
-    if isinstance(content, dict) and content.get("type") == "Buffer":
-        content = content.get("data")
+    if isinstance(content, dict) and content.get("type") == "Buffer" and content.keys() == {"type", "data"}:
+        content = content["data"]
     if not isinstance(content, list):
         return content
-    kinds = set(map(type, content))
-    # To JSON 1.0 is a whole number, too; to Python true is one.
-    if float in kinds:
-        content = [int(n) if isinstance(n, float) and n.is_integer() else n for n in content]
+    numbers = content if set(map(type, content)) == {int} else map(_whole, content)
     try:
-        if bool in kinds:
-            raise TypeError
-        return b64encode(bytes(content)).decode()
-    except (TypeError, ValueError):
+        return b64encode(bytes(numbers)).decode()
+    except (OverflowError, TypeError, ValueError):
         raise ValueError("must be base64, or an array of numbers from 0 to 255") from None
+
+
+def _whole(number: object) -> int:
+    """Take 1.0, which to JSON is a whole number too, but not true, which to Python is one."""
+    if isinstance(number, bool) or not isinstance(number, int | float) or number != int(number):
+        raise TypeError
+    return int(number)
 
 
 def _strict(content: str) -> str:
@@ -104,8 +106,8 @@ _Bytes = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=1
 class NodeBuffer(TypedDict):
     """What JSON.stringify makes of a Node.js Buffer."""
 
-    type: Literal["Buffer"]
-    data: _Bytes
+    type: Annotated[Literal["Buffer"], Field(description="Says what it is.")]
+    data: Annotated[_Bytes, Field(description="The bytes.")]
 
 
 class AttachmentSubmission(Submission):
@@ -131,15 +133,15 @@ class AttachmentSubmission(Submission):
         str,
         BeforeValidator(
             _base64,
-            json_schema_input_type=Annotated[str, Field(min_length=1), text(pattern=BASE64)] | _Bytes | NodeBuffer,
+            json_schema_input_type=Annotated[str, Field(min_length=1), text(pattern=BASE64)]
+            | _Bytes
+            | NodeBuffer,
         ),
         AfterValidator(_strict),
     ] = Field(description="The file in base64 (RFC 4648, section 4), or its bytes as an array of numbers.")
     content_type: Annotated[
         Annotated[str, text(pattern=CONTENT_TYPE)] | None, AfterValidator(_content_type)
-    ] = Field(
-        default=None, description="type/subtype; taken from the file's name if left out."
-    )
+    ] = Field(default=None, description="type/subtype; taken from the file's name if left out.")
     content_id: _ContentId = Field(
         default=None, description="For an inline image that the HTML refers to as `cid:…` (RFC 2392)."
     )

@@ -42,8 +42,8 @@ _TagText = Annotated[str, AfterValidator(_tag), Field(json_schema_extra={"patter
 class TagSubmission(Submission):
     """A name and value that the provider shows in its own reports."""
 
-    name: _TagText
-    value: _TagText
+    name: _TagText = Field(description="What kind of word it is.")
+    value: _TagText = Field(description="The word itself.")
 
 
 Tags = Annotated[

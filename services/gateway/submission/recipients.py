@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from services.gateway.submission import addresses, limits
-from services.gateway.submission.texts import AT_LEAST_ONE, AddressText, MailboxText
+from services.gateway.submission.texts import AT_LEAST_ONE, EmailAddress
+from services.gateway.submission.texts import Mailbox as MailboxText
 from shared.signatures import Address
 
 
@@ -51,7 +52,7 @@ Mailbox = Annotated[Address, PlainValidator(_mailbox, json_schema_input_type=Mai
 """One address, with or without a display name."""
 
 BareMailbox = Annotated[
-    Address, PlainValidator(_mailbox, json_schema_input_type=AddressText), AfterValidator(_bare)
+    Address, PlainValidator(_mailbox, json_schema_input_type=EmailAddress), AfterValidator(_bare)
 ]
 """One address without a display name."""
 

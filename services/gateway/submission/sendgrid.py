@@ -52,9 +52,9 @@ class MailSubmission(Submission):
     model_config = ConfigDict(json_schema_extra={"allOf": FORMS})
 
     # First, because what else is required depends on them.
-    template_id: Annotated[str, Field(max_length=limits.TEMPLATE_NAME_LENGTH), text(format="template")] | None = (
-        Field(default=None, description="The id or alias of a template that is published.")
-    )
+    template_id: (
+        Annotated[str, Field(max_length=limits.TEMPLATE_NAME_LENGTH), text(format="template")] | None
+    ) = Field(default=None, description="The id or alias of a template that is published.")
     personalizations: Personalizations = Field(
         description="One or more messages, with at most 1,000 recipients together."
     )
@@ -71,15 +71,16 @@ class MailSubmission(Submission):
         default={}, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
     )
     categories: Categories = Field(default=(), description="Words for the provider's own reports.")
-    custom_args: CustomArguments = Field(default={}, description="Your own data, handed back with the message.")
+    custom_args: CustomArguments = Field(default={}, description="Your own data, handed back with a message.")
     send_at: SendAt = Field(
-        default=None, description="When to send, in unix seconds; at once if it has passed, a year ahead at most."
+        default=None,
+        description="When to send, in unix seconds: at once if it has passed; a year ahead at most.",
     )
     batch_id: Batch = None
     asm: UnsubscribeGroups = None
     ip_pool_name: IpPool = None
     mail_settings: MailSettings | None = Field(default=None, description="Of these, only the sandbox.")
-    tracking_settings: TrackingSettings | None = Field(default=None, description="None of these is supported.")
+    tracking_settings: TrackingSettings | None = Field(default=None, description="None is supported.")
 
     @field_validator("subject")
     @classmethod

@@ -113,7 +113,7 @@ def _off(value: object) -> None:
         raise ValueError("is not supported: leave it out, or set its enable to false")
 
 
-_EMPTY = {"enum": [None, "", 0, False, [], {}]}
+_EMPTY: dict[str, Any] = {"enum": [None, "", 0, False, [], {}]}
 _SWITCHED_OFF = {"type": "object", "properties": {"enable": {"enum": [None, False]}}}
 
 

@@ -40,12 +40,7 @@ def _small(values: dict[str, str]) -> dict[str, str]:
 
 
 _Texts = dict[Annotated[str, Field(min_length=1)], Annotated[str, AfterValidator(no_nul)]]
-_Schema = (
-    Annotated[
-        dict[str, Body], Field(max_length=TAGS), names(minLength=1, format="tag")
-    ]
-    | None
-)
+_Schema = Annotated[dict[str, Body], Field(max_length=TAGS), names(minLength=1, format="tag")] | None
 Substitutions = Annotated[
     _Texts, BeforeValidator(_few, json_schema_input_type=_Schema), AfterValidator(_small)
 ]

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from services.gateway.submission import limits
 from services.gateway.submission.addresses import comparable
 from services.gateway.submission.recipients import BareMailbox
-from services.gateway.submission.texts import AddressText
+from services.gateway.submission.texts import EmailAddress
 from services.gateway.submission.validation import Submission
 
 
@@ -35,7 +35,7 @@ def _identifier(value: object) -> UUID:
 _Length = Field(min_length=1, max_length=limits.SUPPRESSIONS)
 _Emails = Annotated[
     tuple[BareMailbox, ...],
-    BeforeValidator(_few, json_schema_input_type=Annotated[list[AddressText], _Length]),
+    BeforeValidator(_few, json_schema_input_type=Annotated[list[EmailAddress], _Length]),
 ]
 _Ids = Annotated[
     tuple[Annotated[UUID, PlainValidator(_identifier)], ...],

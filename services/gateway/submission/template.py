@@ -134,8 +134,8 @@ _Variables = Annotated[
 ]
 
 
-_NOTHING = {"enum": [None, ""]}
-_NO_BODY = {"required": ["html", "text"], "properties": {"html": _NOTHING, "text": _NOTHING}}
+_NOTHING: dict[str, Any] = {"enum": [None, ""]}
+_NO_BODY: dict[str, Any] = {"required": ["html", "text"], "properties": {"html": _NOTHING, "text": _NOTHING}}
 
 
 class TemplateChange(Submission):

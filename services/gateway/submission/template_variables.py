@@ -15,14 +15,19 @@ def _none_is_empty(variables: object) -> object:
     return {} if variables is None else variables
 
 
+_NAMES = names(pattern=NO_NUL)
 _Number = Annotated[float, Field(gt=-NUMBER, lt=NUMBER)]
 TemplateValue = TypeAliasType(
-    "TemplateValue", "None | bool | _Number | Body | list[TemplateValue] | Annotated[dict[str, TemplateValue], names(pattern=NO_NUL)]"
+    "TemplateValue",
+    "bool | _Number | Body | list[TemplateValue] | Annotated[dict[str, TemplateValue], _NAMES] | None",
 )
 """JSON without huge numbers and U+0000, as the description has it; size and depth are bounded, too."""
 
 TemplateVariables = Annotated[
     dict[str, JsonValue],
-    BeforeValidator(_none_is_empty, json_schema_input_type=Annotated[dict[str, TemplateValue], names(pattern=NO_NUL)] | None),
+    BeforeValidator(
+        _none_is_empty,
+        json_schema_input_type=Annotated[dict[str, TemplateValue], _NAMES] | None,
+    ),
 ]
 """Variables by their names."""

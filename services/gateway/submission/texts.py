@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 
 from services.gateway.submission import limits
 
-_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _ATOM = r"[A-Za-z0-9_#$%&'*+/=?^`{|}~-]+"
 _LETTER = r"A-Za-z\u0080-\uffff"
 _LABEL = rf"[{_LETTER}0-9](?:[{_LETTER}0-9-]{{0,61}}[{_LETTER}0-9])?"
@@ -38,22 +38,24 @@ def _told_already(schema: dict[str, Any]) -> None:
 AT_LEAST_ONE: Any = Field(min_length=1, json_schema_extra=_told_already)
 """Of an array whose schema says so itself; pydantic would say it of a string."""
 
-ONE_LINE = rf"^[^{_CONTROLS}]*$"
+ONE_LINE = rf"^[^{CONTROLS}]*$"
 NO_NUL = r"^[^\u0000]*$"
-FILENAME = r"^(?!\.{1,2}$)" + rf"[^/\\{_CONTROLS}]*$"
+FILENAME = r"^(?!\.{1,2}$)" + rf"[^/\\{CONTROLS}]*$"
 CONTENT_TYPE = r"^(?:[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126})?$"
-CONTENT_ID = rf'^[!#-;=?-\[\]-~]{{0,{limits.CONTENT_ID_LENGTH}}}$'
+CONTENT_ID = rf"^[!#-;=?-\[\]-~]{{0,{limits.CONTENT_ID_LENGTH}}}$"
 BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-HEADER = r"^(?:[Xx]-[A-Za-z0-9-]{1,60}|[Ll][Ii][Ss][Tt]-[A-Za-z-]{1,60}|[Rr][Ee][Ff][Ee][Rr][Ee][Nn][Cc][Ee][Ss]"
+HEADER = (
+    r"^(?:[Xx]-[A-Za-z0-9-]{1,60}|[Ll][Ii][Ss][Tt]-[A-Za-z-]{1,60}|[Rr][Ee][Ff][Ee][Rr][Ee][Nn][Cc][Ee][Ss]"
+)
 HEADER += r"|[Ii][Nn]-[Rr][Ee][Pp][Ll][Yy]-[Tt][Oo])$"
 
 MAIL_HEADER = r"^(?![Xx]-[Ss][Gg]-(?:[Ee]?[Ii][Dd])$)"
 
 Line = Annotated[str, text(pattern=ONE_LINE)]
 Body = Annotated[str, text(pattern=NO_NUL)]
-PersonName = Annotated[str, text(pattern=rf"^(?!.*=\?)[^{_CONTROLS}]*$", maxLength=980)]
+PersonName = Annotated[str, text(pattern=rf"^(?!.*=\?)[^{CONTROLS}]*$", maxLength=980)]
 
-MailboxText = TypeAliasType(
+Mailbox = TypeAliasType(
     "Mailbox",
     Annotated[
         str,
@@ -62,11 +64,11 @@ MailboxText = TypeAliasType(
             examples=["Ann Lee <ann@example.org>"],
             format="mailbox",
             maxLength=998,
-            pattern=rf"^(?:[^{_CONTROLS}]*<(?=[^>]{{1,254}}>$){_ADDRESS}>|(?=.{{1,254}}$){_ADDRESS})$",
+            pattern=rf"^(?:[^{CONTROLS}]*<(?=[^>]{{1,254}}>$){_ADDRESS}>|(?=.{{1,254}}$){_ADDRESS})$",
         ),
     ],
 )
-AddressText = TypeAliasType(
+EmailAddress = TypeAliasType(
     "EmailAddress",
     Annotated[
         str,
@@ -79,7 +81,7 @@ AddressText = TypeAliasType(
         ),
     ],
 )
-DomainText = TypeAliasType(
+Domain = TypeAliasType(
     "Domain",
     Annotated[
         str,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.gateway.api.api_keys import ApiKeyChanged, ApiKeyDeleted, ApiKeyRepresentation, NewApiKey
+from services.gateway.api.api_keys import ApiKeyChanged, ApiKeyDeleted, NewApiKey
 from services.gateway.api.description.catalogue import ID
 from services.gateway.api.description.headers import PAGE, resource_id
+from services.gateway.api.description.lists import ApiKeyList
 from services.gateway.api.description.operation import Answer, Body, Link, Operation, ok
-from services.gateway.api.pages import Listing
 from services.gateway.submission.api_key import ApiKeyRenaming, ApiKeySubmission
 from services.gateway.tenants.callers import Permission
 
@@ -31,8 +31,8 @@ OPERATIONS = (
         path="/api-keys",
         tag=_TAG,
         summary="Make an API key",
-        description="It may do no more than the one that makes it. Only its hash is kept: the answer shows the "
-        "key this once.",
+        description="It may do no more than the one that makes it. Only its hash is kept: the answer shows "
+        "it this once.",
         permission=Permission.FULL,
         body=Body(
             model=ApiKeySubmission,
@@ -64,7 +64,7 @@ OPERATIONS = (
         description="The newest first; those that were revoked are gone.",
         permission=Permission.FULL,
         parameters=PAGE,
-        answers=(ok("A page of keys, without what makes them keys.", Listing[ApiKeyRepresentation], _LIST),),
+        answers=(ok("A page of keys, without what makes them keys.", ApiKeyList, _LIST),),
     ),
     Operation(
         id="updateApiKey",

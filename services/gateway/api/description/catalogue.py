@@ -24,6 +24,9 @@ _REFUSED = FieldError("/to/0", "must look like user@example.com or Name <user@ex
 _LEFT_OUT = FieldError("/subject", "is required")
 
 KINDS = {
+    "bad_request": Kind(
+        "This is no HTTP, or its request line or a header is too long.", problems.bad_request()
+    ),
     "invalid_json": Kind(
         "The body is no JSON text.", problems.invalid_json("EOF while parsing a value at line 1 column 0")
     ),
@@ -105,7 +108,7 @@ def of(operation: Operation) -> list[str]:
 
 
 def _common(operation: Operation) -> Iterator[str]:
-    yield from ("method_not_allowed", "internal_server_error")
+    yield from ("bad_request", "method_not_allowed", "internal_server_error")
     if not operation.is_probe:
         yield "overloaded"
     if operation.permission is not None:

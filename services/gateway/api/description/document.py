@@ -118,8 +118,8 @@ class _Writer:
 _KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API key, sent as `Authorization: Bearer <key>`. What it must be allowed stands at each "
-    f"operation as `{_PERMISSION}`; `full_access` may do everything.",
+    "description": "An API key, sent as `Authorization: Bearer <key>`. What it must be allowed stands at "
+    f"each operation as `{_PERMISSION}`; `full_access` may do everything.",
 }
 
 
@@ -144,4 +144,6 @@ def _plain(media_type: str) -> dict[str, Any]:
 
 
 def _examples(examples: Mapping[str, Any]) -> dict[str, Any]:
-    return {"examples": {summary: {"value": value} for summary, value in examples.items()}} if examples else {}
+    return (
+        {"examples": {summary: {"value": value} for summary, value in examples.items()}} if examples else {}
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.gateway.api.description.catalogue import ID
+from services.gateway.api.listing import EmailSummary
 from services.gateway.api.representation import EventRepresentation, represent_email, represent_timeline
 from shared.signatures import SendEmail
 
@@ -60,6 +61,17 @@ MESSAGE = represent_email(
     provider_message_id="outbox-1",
     reason=None,
 )
+
+LIST = {
+    "object": "list",
+    "has_more": False,
+    "data": [
+        {
+            name: MESSAGE[name]
+            for name in (field.alias or key for key, field in EmailSummary.model_fields.items())
+        }
+    ],
+}
 
 EVENTS = represent_timeline(
     AT,

@@ -7,7 +7,9 @@ from services.gateway.api.description import email_examples as examples
 from services.gateway.api.description.answers import Accepted, AcceptedBatch, EmailChanged
 from services.gateway.api.description.batch_body import EmailBatch
 from services.gateway.api.description.catalogue import ACCEPTING, ID, IDEMPOTENT
-from services.gateway.api.description.headers import IDEMPOTENCY, resource_id
+from services.gateway.api.description.email_filters import FILTERS
+from services.gateway.api.description.headers import IDEMPOTENCY, PAGE, resource_id
+from services.gateway.api.description.lists import EmailList
 from services.gateway.api.description.operation import Answer, Body, Link, Operation, Parameter, ok
 from services.gateway.api.representation import EmailRepresentation, EventList
 from services.gateway.submission.email import EmailSubmission, Rescheduling, WelcomeEmailSubmission
@@ -28,7 +30,7 @@ _CHANGED = ok("Done.", EmailChanged, {"object": "email", "id": str(ID)}, *_USES)
 _VALIDATION = Parameter(
     name=VALIDATION,
     place="header",
-    description="`strict` accepts all of the batch or nothing; `permissive` what is valid, and reports the rest.",
+    description="`strict` accepts all or nothing; `permissive` accepts what is valid, and reports the rest.",
     schema={"type": "string", "enum": ["strict", "permissive"], "default": "strict"},
     example="strict",
 )
@@ -40,7 +42,8 @@ OPERATIONS = (
         path="/emails",
         tag=_TAG,
         summary="Send an e-mail",
-        description="Answers as soon as the message is committed; it is delivered afterwards. "
+        description="Says who it is from, a subject, and `html` or `text`; or leaves them to a template. "
+        "Answers as soon as the message is committed; it is delivered afterwards. "
         "A message whose recipients are all suppressed is accepted too, and ends as `suppressed`.",
         permission=Permission.SENDING,
         parameters=(IDEMPOTENCY,),
@@ -96,6 +99,17 @@ OPERATIONS = (
         body=Body(model=WelcomeEmailSubmission, examples={"A new user": examples.WELCOME}),
         answers=(_COMMITTED,),
         problems=(*IDEMPOTENT, *ACCEPTING),
+    ),
+    Operation(
+        id="listEmails",
+        method="get",
+        path="/emails",
+        tag=_TAG,
+        summary="List messages",
+        description="The newest first, without their bodies. Filters narrow the list together.",
+        permission=Permission.READING,
+        parameters=(*PAGE, *FILTERS),
+        answers=(ok("A page of messages.", EmailList, examples.LIST),),
     ),
     Operation(
         id="getEmail",

@@ -110,6 +110,7 @@ def components() -> dict[str, Any]:
     always = {name: {**header, "required": True} for name, header in HEADERS.items()}
     return always | {name + _SOMETIMES: header for name, header in HEADERS.items()}
 
+
 REQUEST_ID = Parameter(
     name="X-Request-Id",
     place="header",
@@ -121,8 +122,8 @@ REQUEST_ID = Parameter(
 IDEMPOTENCY = Parameter(
     name="Idempotency-Key",
     place="header",
-    description="Names this request: repeats under the same key within 24 hours are answered as the first one "
-    "was, and nothing is sent twice. 1 to 256 printable ASCII characters.",
+    description="Names this request: within 24 hours, repeats under the same key are answered as the first "
+    "one was, and nothing is sent twice.",
     schema={"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"},
     example="receipt-1234",
 )

@@ -27,7 +27,9 @@ class Schemas:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         uses = list(dict.fromkeys(_uses(operations)))
-        self._refs, definitions = models_json_schema(uses, ref_template="#/components/schemas/{model}", schema_generator=_Untitled)
+        self._refs, definitions = models_json_schema(
+            uses, ref_template="#/components/schemas/{model}", schema_generator=_Untitled
+        )
         self.components: dict[str, Any] = definitions["$defs"]
 
     def taken(self, model: type[BaseModel]) -> dict[str, Any]:

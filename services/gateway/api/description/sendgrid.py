@@ -38,7 +38,9 @@ OPERATIONS = (
         permission=Permission.SENDING,
         body=Body(model=MailSubmission, examples={"A receipt": _MAIL, "To two people": _MANY}),
         answers=(
-            Answer(status=200, description="Sandbox mode: it was checked, and nothing sent.", media_type=None),
+            Answer(
+                status=200, description="Sandbox mode: it was checked, and nothing sent.", media_type=None
+            ),
             Answer(
                 status=202,
                 description="The messages are committed to disk.",

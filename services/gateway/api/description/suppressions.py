@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import get_args
 
-from pydantic import TypeAdapter
-
 from services.gateway.api.description.catalogue import ID
 from services.gateway.api.description.headers import PAGE
+from services.gateway.api.description.lists import SuppressionList
 from services.gateway.api.description.operation import Answer, Body, Link, Operation, Parameter, ok
-from services.gateway.api.pages import Listing
 from services.gateway.api.suppressions import (
     Origin,
     SuppressionAdded,
     SuppressionDetail,
     SuppressionRemoved,
-    SuppressionRepresentation,
     SuppressionsAdded,
     SuppressionsRemoved,
 )
@@ -24,16 +21,14 @@ from services.gateway.submission.suppressions import (
     SuppressionRemoval,
     SuppressionSubmission,
 )
-from services.gateway.submission.texts import AddressText
 from services.gateway.tenants.callers import Permission
 
 _TAG = "Suppressions"
-_ADDRESS = TypeAdapter(AddressText).json_schema()
 _WHICH = Parameter(
     name="which",
     place="path",
     description="The suppression's id, or its address.",
-    schema={"anyOf": [{"type": "string", "format": "uuid"}, _ADDRESS]},
+    schema={"anyOf": [{"type": "string", "format": "uuid"}, {"$ref": "#/components/schemas/EmailAddress"}]},
     example="ann@example.org",
 )
 _ORIGIN = Parameter(
@@ -61,7 +56,7 @@ OPERATIONS = (
         path="/suppressions",
         tag=_TAG,
         summary="Suppress an address",
-        description="No mail of the tenant goes there any more. One that is suppressed already keeps its entry.",
+        description="No mail of yours goes there any more. One that is suppressed already keeps its entry.",
         permission=Permission.FULL,
         body=Body(model=SuppressionSubmission, examples={"An address": {"email": "ann@example.org"}}),
         answers=(ok("The address is suppressed.", SuppressionAdded, _ADDED, *_USES),),
@@ -75,7 +70,7 @@ OPERATIONS = (
         description="The newest first.",
         permission=Permission.READING,
         parameters=(*PAGE, _ORIGIN),
-        answers=(ok("A page of suppressions.", Listing[SuppressionRepresentation], _LIST),),
+        answers=(ok("A page of suppressions.", SuppressionList, _LIST),),
     ),
     Operation(
         id="addSuppressions",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from services.gateway.api.description.catalogue import ID
+from services.gateway.api.description import template_examples as examples
 from services.gateway.api.description.headers import PAGE
+from services.gateway.api.description.lists import TemplateList, VersionList
 from services.gateway.api.description.operation import Body, Operation, Parameter, ok
-from services.gateway.api.pages import Listing
 from services.gateway.api.template_bodies import (
     TemplateChanged,
     TemplateDeleted,
     TemplatePreview,
     TemplateRepresentation,
-    TemplateSummary,
-    VersionRepresentation,
 )
 from services.gateway.submission.template import (
     ALIAS,
@@ -32,45 +28,10 @@ _WHICH = Parameter(
     schema={"type": "string", "pattern": f"^{ALIAS.pattern}$"},
     example="password-reset",
 )
-_USES = ("getTemplate", "updateTemplate", "publishTemplate", "duplicateTemplate", "previewTemplate")
-_USES = (*_USES, "listTemplateVersions", "deleteTemplate")
-_TEMPLATE: dict[str, Any] = {
-    "name": "Password reset",
-    "alias": "password-reset",
-    "from": "Shop <shop@example.com>",
-    "subject": "Reset your password, {{ NAME }}",
-    "html": "<p>The link is good for {{ MINUTES }} minutes.</p>",
-    "variables": [{"key": "NAME", "type": "string", "fallback_value": "dear customer"}],
-}
-_AT = "2026-01-02T03:04:05Z"
-_CHANGED = {"object": "template", "id": str(ID)}
-_SUMMARY = {
-    "id": str(ID),
-    "name": "Password reset",
-    "alias": "password-reset",
-    "status": "published",
-    "created_at": _AT,
-    "updated_at": _AT,
-    "published_at": _AT,
-    "has_unpublished_versions": False,
-    "read_only": False,
-}
-_SHOWN = {
-    **_SUMMARY,
-    **_TEMPLATE,
-    "object": "template",
-    "reply_to": None,
-    "text": None,
-    "variables": [{**_TEMPLATE["variables"][0], "created_at": _AT, "updated_at": _AT}],
-    "version": 1,
-    "current_version_id": str(ID),
-}
-_VERSION = {"id": str(ID), "version": 1, "published": True, "created_at": _AT}
-_RENDERED = {
-    "subject": "Reset your password, Ann",
-    "html": "<p>The link is good for 20 minutes.</p>",
-    "text": None,
-}
+_USES = (
+    *("getTemplate", "updateTemplate", "publishTemplate", "duplicateTemplate"),
+    *("previewTemplate", "listTemplateVersions", "deleteTemplate"),
+)
 _READ_ONLY = ("read_only",)
 
 OPERATIONS = (
@@ -82,8 +43,8 @@ OPERATIONS = (
         summary="Store a template",
         description="As a draft: messages can be made from it when it is published.",
         permission=Permission.FULL,
-        body=Body(model=TemplateSubmission, examples={"Password reset": _TEMPLATE}),
-        answers=(ok("The template is stored.", TemplateChanged, _CHANGED, *_USES, status=201),),
+        body=Body(model=TemplateSubmission, examples={"Password reset": examples.TEMPLATE}),
+        answers=(ok("The template is stored.", TemplateChanged, examples.CHANGED, *_USES, status=201),),
     ),
     Operation(
         id="listTemplates",
@@ -97,8 +58,8 @@ OPERATIONS = (
         answers=(
             ok(
                 "A page of templates.",
-                Listing[TemplateSummary],
-                {"object": "list", "has_more": False, "data": [_SUMMARY]},
+                TemplateList,
+                {"object": "list", "has_more": False, "data": [examples.SUMMARY]},
             ),
         ),
     ),
@@ -111,7 +72,7 @@ OPERATIONS = (
         description="In its latest version, which need not be the published one.",
         permission=Permission.READING,
         parameters=(_WHICH,),
-        answers=(ok("The template.", TemplateRepresentation, _SHOWN),),
+        answers=(ok("The template.", TemplateRepresentation, examples.SHOWN),),
     ),
     Operation(
         id="updateTemplate",
@@ -119,12 +80,12 @@ OPERATIONS = (
         path="/templates/{id}",
         tag=_TAG,
         summary="Change a template",
-        description="In a new version; messages are made from the published one until this is published, too. "
+        description="In a new version: messages are made from the published one until this is published. "
         "What is left out stays; null takes a thing away.",
         permission=Permission.FULL,
         parameters=(_WHICH,),
         body=Body(model=TemplateChange, examples={"Another subject": {"subject": "A new password"}}),
-        answers=(ok("The template is changed.", TemplateChanged, _CHANGED, *_USES),),
+        answers=(ok("The template is changed.", TemplateChanged, examples.CHANGED, *_USES),),
         problems=_READ_ONLY,
     ),
     Operation(
@@ -137,7 +98,9 @@ OPERATIONS = (
         permission=Permission.FULL,
         parameters=(_WHICH,),
         answers=(
-            ok("The template is gone.", TemplateDeleted, {**_CHANGED, "deleted": True}, "getTemplate"),
+            ok(
+                "The template is gone.", TemplateDeleted, {**examples.CHANGED, "deleted": True}, "getTemplate"
+            ),
         ),
         problems=_READ_ONLY,
     ),
@@ -150,7 +113,7 @@ OPERATIONS = (
         description="From now on messages are made from its latest version.",
         permission=Permission.FULL,
         parameters=(_WHICH,),
-        answers=(ok("The template is published.", TemplateChanged, _CHANGED, *_USES),),
+        answers=(ok("The template is published.", TemplateChanged, examples.CHANGED, *_USES),),
         problems=_READ_ONLY,
     ),
     Operation(
@@ -162,7 +125,7 @@ OPERATIONS = (
         description="Makes a draft out of its latest version, without an alias.",
         permission=Permission.FULL,
         parameters=(_WHICH,),
-        answers=(ok("The copy.", TemplateChanged, _CHANGED, *_USES, status=201),),
+        answers=(ok("The copy.", TemplateChanged, examples.CHANGED, *_USES, status=201),),
     ),
     Operation(
         id="previewTemplate",
@@ -177,7 +140,7 @@ OPERATIONS = (
             model=PreviewSubmission,
             examples={"Some variables": {"variables": {"NAME": "Ann", "MINUTES": 20}}},
         ),
-        answers=(ok("What a message would say.", TemplatePreview, _RENDERED),),
+        answers=(ok("What a message would say.", TemplatePreview, examples.RENDERED),),
     ),
     Operation(
         id="listTemplateVersions",
@@ -191,8 +154,8 @@ OPERATIONS = (
         answers=(
             ok(
                 "A page of versions.",
-                Listing[VersionRepresentation],
-                {"object": "list", "has_more": False, "data": [_VERSION]},
+                VersionList,
+                {"object": "list", "has_more": False, "data": [examples.VERSION]},
             ),
         ),
     ),

@@ -77,6 +77,10 @@ class Calls:
                 if tag in operation["tags"]:
                     yield self._call(path, method, operation)
 
+    def fields(self, schema: str) -> list[Row]:
+        """The fields of one of the document's schemas."""
+        return self._fields.rows({"$ref": f"#/components/schemas/{schema}"})
+
     def problems(self) -> list[Problem]:
         """Every problem there is in the API's own words, by status."""
         examples = self._document["components"]["examples"].items()
@@ -86,7 +90,8 @@ class Calls:
 
     def _call(self, path: str, method: str, operation: dict[str, Any]) -> Call:
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        answers, problems = [], []
+        answers: list[Answer] = []
+        problems: list[Problem] = []
         for status, response in operation["responses"].items():
             if "$ref" in response:
                 problems += self._problems(status, self._fields.resolve(response))

@@ -31,6 +31,8 @@ class Page:
                 style=Markup(style),  # noqa: S704 - a file of ours
                 groups=[{**tag, "calls": list(calls.of(tag["name"]))} for tag in document["tags"]],
                 problems=calls.problems(),
+                errors=calls.fields("ErrorBody"),
+                sendgrid_errors=calls.fields("SendGridErrors"),
             )
         )
         # The policy admits this very style, and nothing else at all.

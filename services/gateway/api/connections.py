@@ -1,0 +1,66 @@
+"""Connections that answer in the documented shape, even to what is no HTTP.
+
+Such a request never becomes one that middlewares see, and aiohttp would answer it with a text that
+repeats what was sent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from services.gateway import problems
+from services.gateway.api.middlewares import REQUEST_ID
+
+log = structlog.get_logger()
+
+
+class Runner(web.AppRunner):
+    """Runs an application on such connections."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        # There is no other way to say which class connections are of.
+        server.__class__ = _Server
+        return server
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be read, and close the connection."""
+        super().handle_error(request, status, exc, message)  # raises if an answer has begun
+        problem = problems.bad_request() if status < 500 else problems.internal_server_error()
+        return _refusal(problem, type(exc).__name__)
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Send an answer; one that aiohttp raised outside of the middlewares is about the header Expect."""
+        if isinstance(resp, web.HTTPException):
+            resp = _refusal(problems.bad_request(), type(resp).__name__)
+        return super().finish_response(request, resp, start_time)
+
+
+def _refusal(problem: problems.Problem, error: str) -> web.Response:
+    response = problem.response()
+    response.force_close()
+    response.headers[REQUEST_ID] = uuid.uuid4().hex
+    log.info("request.refused", status=problem.status, error=error, request_id=response.headers[REQUEST_ID])
+    return response
