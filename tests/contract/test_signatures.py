@@ -25,6 +25,7 @@ from shared.signatures import (
     SendWelcomeEmail,
     Signature,
     Tag,
+    Template,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +75,15 @@ TODAY: dict[str, Signature] = {
         metadata={"order": "17"},
         expires_at=AT,
         on_uncertain=OnUncertain.HOLD,
+    ),
+    "send_email.template": SendEmail(
+        **LEAST_EMAIL | {"subject": "Hi {{ name }}"},
+        template=Template(
+            subject="Hi {{ name }}",
+            html="<p>{{ name }}</p>",
+            text="{% for item in items %}{{ item.title }}{% endfor %}",
+            variables={"name": "João", "items": [{"title": "A", "price": 1.5, "new": True}], "note": None},
+        ),
     ),
     "send_welcome_email.without_message_id": SendWelcomeEmail(email="ann@example.org"),
     "send_welcome_email.with_message_id": SendWelcomeEmail(

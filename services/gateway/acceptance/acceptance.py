@@ -58,7 +58,8 @@ class Acceptance:
 
         Raises:
             Problem: 403, the key may not send from a domain; 409, an idempotency key is in use or
-                was used for something else; 413, it is too much together; 422, the ledger cannot store a text; 503, it is away.
+                was used for something else; 413, it is too much together; 422, the ledger cannot
+                store a text; 503, it is away.
         """
         _check_senders(caller, drafts)
         item_keys = tuple(draft.key for draft in drafts) if any(draft.key for draft in drafts) else ()

@@ -59,7 +59,7 @@ class _Impatient(asyncpg.Connection):
     SQLAlchemy closes the connection of a query that was given up, and allows two seconds for that.
     """
 
-    async def close(self, *, timeout: float | None = None) -> None:
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's own
         await super().close(timeout=_GOODBYE_SECONDS if timeout else None)
 
 

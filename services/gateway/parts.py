@@ -1,0 +1,151 @@
+"""What runs in a gateway process beside the HTTP handlers, and how it is made from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.gateway.broker import Broker, broker
+from services.gateway.ledger.api_keys import ApiKeys
+from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.postgresql import PostgresqlInsert
+from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.retention import Retention
+from services.gateway.ledger.schedule import Schedule
+from services.gateway.ledger.sessions import Sessions
+from services.gateway.ledger.sqlite import SqliteInsert
+from services.gateway.ledger.writer import Insert, Writer
+from services.gateway.recorder import Recorder
+from services.gateway.relay.amqp import AmqpPublisher
+from services.gateway.relay.publisher import Publisher
+from services.gateway.relay.relay import Relay
+from services.gateway.relay.virtual import VirtualPublisher
+from services.gateway.retention import Purger
+from services.gateway.settings import Settings
+from services.gateway.sweeper import Sweeper
+from services.gateway.templates.folder import TemplateFolder
+from services.gateway.tenants import keys
+from services.gateway.tenants.callers import Caller, Permission
+from services.gateway.tenants.key_use import KeyUse
+from services.gateway.tenants.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs beside the HTTP handlers, in the order of starting."""
+
+    engine: AsyncEngine
+    is_sqlite: bool
+    sessions: Sessions
+    api_keys: ApiKeys
+    keyring: Keyring
+    key_use: KeyUse
+    writer: Writer
+    ledger: Ledger
+    relay: Relay
+    sweeper: Sweeper
+    purger: Purger
+    recorder: Recorder
+    template_folder: TemplateFolder | None
+
+    async def run(self, _: web.Application) -> AsyncIterator[None]:
+        """Start with the application, and end with it, in the order that loses nothing."""
+        async with AsyncExitStack() as closing:  # in reverse order, and each whatever became of the others
+            closing.push_async_callback(self.engine.dispose)
+            if self.is_sqlite:
+                await migrate(self.engine)
+            if self.template_folder is not None:
+                closing.push_async_callback(self.template_folder.close)
+                await self.template_folder.start()
+            self.key_use.start()
+            closing.push_async_callback(self.key_use.close)
+            self.recorder.start()
+            closing.push_async_callback(self.recorder.close)
+            self.relay.start()
+            closing.push_async_callback(self.relay.close)
+            closing.push_async_callback(self.writer.close)
+            self.sweeper.start()
+            closing.push_async_callback(self.sweeper.close)
+            self.purger.start()
+            closing.push_async_callback(self.purger.close)
+            yield
+
+
+def parts_of(settings: Settings) -> Parts:
+    """Make everything; nothing connects before it is started.
+
+    Raises:
+        ValueError: A URL among the settings is not usable.
+    """
+    address = LedgerAddress.parse(settings.ledger_url.get_secret_value())
+    engine = open_engine(address, settings.ledger_timeout_seconds)
+    writing = asyncio.Lock() if address.is_sqlite else None
+    sessions = Sessions(engine, writing=writing, timeout=settings.ledger_timeout_seconds)
+    ledger = Ledger(sessions, silent_after=settings.silent_after_seconds)
+    where = broker(settings.broker_url.get_secret_value())
+    relay = Relay(_publisher(where, settings), ledger, capacity=settings.relay_capacity)
+    insert = _insert(address, settings, writing)
+    sweeper = Sweeper(
+        ledger,
+        Schedule(sessions),
+        relay,
+        interval=settings.sweep_interval_seconds,
+        lease=settings.publish_lease_seconds,
+        silent_after=settings.silent_after_seconds,
+    )
+    purger = Purger(
+        Retention(sessions),
+        body_days=settings.body_retention_days,
+        key_seconds=settings.idempotency_retention_seconds,
+        interval=settings.retention_interval_seconds,
+    )
+    writer = Writer(insert, on_committed=relay.offer)
+    api_keys = ApiKeys(sessions)
+    keyring = Keyring(api_keys, max_age=settings.api_key_cache_seconds, fixed=_development(settings))
+    key_use = KeyUse(keyring, api_keys, interval=settings.api_key_use_seconds)
+    return Parts(
+        engine,
+        address.is_sqlite,
+        sessions,
+        api_keys,
+        keyring,
+        key_use,
+        writer,
+        ledger,
+        relay,
+        sweeper,
+        purger,
+        Recorder(where, ledger.record),
+        TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
+    )
+
+
+def _development(settings: Settings) -> dict[bytes, Caller]:
+    """The one key that the ledger does not know of, where the settings allow it."""
+    if settings.development_key is None:
+        return {}
+    caller = Caller("default", UUID(int=0), Permission.FULL)
+    return {keys.digest(settings.development_key.get_secret_value()): caller}
+
+
+def _publisher(where: Broker, settings: Settings) -> Publisher:
+    if where.is_amqp:
+        return AmqpPublisher(where, confirm_timeout=settings.confirm_timeout_seconds)
+    return VirtualPublisher(where)
+
+
+def _insert(address: LedgerAddress, settings: Settings, writing: asyncio.Lock | None) -> Insert:
+    spans = {
+        "timeout": settings.ledger_timeout_seconds,
+        "lease": settings.publish_lease_seconds,
+        "retention": settings.idempotency_retention_seconds,
+    }
+    if writing is not None:
+        return SqliteInsert(address.dsn, **spans, writing=writing)
+    return PostgresqlInsert(address.dsn, **spans)
