@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -114,7 +115,11 @@ async def plan_of(engine: AsyncEngine, statement: Statement) -> list[str]:
 
 
 def full_scans(plan: Sequence[str]) -> list[str]:
-    """The lines of a plan that read all of a table, or all of an index."""
-    whole = [f"Seq Scan on {table}" for table in TABLES]
-    whole += [f"SCAN {table}" for table in TABLES]
-    return [line for line in plan if any(word in line for word in whole)]
+    """The lines of a plan that read all of a table, or walk along an index without searching in it."""
+    whole = [f"{scan} {table}" for scan in ("Seq Scan on", "SCAN") for table in TABLES]
+    return [
+        line
+        for line, below in pairwise([*plan, ""])
+        if any(word in line for word in whole)
+        or ("Index" in line and "Scan" in line and " using " in line and "Index Cond" not in below)
+    ]

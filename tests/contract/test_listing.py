@@ -198,6 +198,56 @@ async def test_a_gateways_clock_may_be_wrong(box: Gateway, listing: Listing) -> 
     assert [[late.id, early.id]] * 3 == [ids(page) for page in pages]
 
 
+async def test_a_clock_that_is_hours_off_hides_messages(
+    box: Gateway, listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond an hour they are left out, and always: not sometimes, as it suits the search."""
+    monkeypatch.setattr(streams, "_FIRST", 2)
+    wrong = [Item(id_at(START + shift), recipients=(ANN,)) for shift in (-61 * MINUTE, 62 * MINUTE)]
+    await stock(box.engine, *wrong, right := Item(recipients=(ANN,)))
+    span = Filters(since=START, until=START + MINUTE)
+    asked = [(span, Page()), (replace(span, recipient=ANN), Page()), (span, Page(before=wrong[0].id))]
+
+    assert [[right.id]] * 3 == [ids(await listing.page("acme", *one)) for one in asked]
+
+
+@pytest.mark.parametrize("direction", ["after", "before"])
+async def test_a_page_costs_as_much_as_its_rarest_filter(
+    box: Gateway, listing: Listing, direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is frequent is not gone through, neither for what is rare nor for what is long ago."""
+    monkeypatch.setattr(streams, "_FIRST", 4)
+    monkeypatch.setattr(streams, "_MOST", 4)
+    made = [START + n * 10 * MINUTE for n in range(400)]
+    items = [
+        Item(
+            id_at(at),
+            accepted_at=at,
+            recipients=(ANN, *([BOB] if number % 20 == 3 else [])),
+            tags=("kind:all",),
+        )
+        for number, at in enumerate(made)
+    ]
+    await stock(box.engine, *items)
+    end = items[-1] if direction == "after" else items[0]
+    day = Filters(since=made[100], until=made[110])
+    costs = []
+    for filters in (
+        Filters(recipient=BOB, tag="kind:all", status="sent"),
+        Filters(recipient=BOB, tag="kind:none"),
+        Filters(tag="kind:all", status="failed"),
+        replace(day, recipient=ANN),
+        day,
+    ):
+        page = Page(after=end.id) if direction == "after" else Page(before=end.id)
+        with watched(box.engine) as statements:
+            rows, more = await listing.page("acme", filters, page)
+        costs.append(len(statements))
+
+        assert expected_page(items, "acme", filters, page) == ([row.id for row in rows], more)
+    assert max(costs) < 20, costs
+
+
 @pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
 async def test_the_ends_of_time(box: Gateway, listing: Listing, moment: datetime) -> None:
     """Moments before ids were invented, and after they will have run out, are only moments."""

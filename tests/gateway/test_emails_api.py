@@ -87,10 +87,10 @@ class TestIdempotency:
 
         assert 409 == answer.status_code
 
-    @pytest.mark.parametrize("key", ["", "x" * 257, "a\tb", "ö".encode()])
-    def test_a_key_that_is_none(self, gateway: System, key: str | bytes) -> None:
+    @pytest.mark.parametrize("key", [b"", b"x" * 257, b"a\tb", "ö".encode()])
+    def test_a_key_that_is_none(self, gateway: System, key: bytes) -> None:
         """1 to 256 printable ASCII characters."""
-        answer = gateway.client.post("/emails", json=email(), headers={b"Idempotency-Key": key})  # type: ignore[dict-item]
+        answer = gateway.client.post("/emails", json=email(), headers={b"Idempotency-Key": key})
 
         assert (400, "invalid_idempotency_key") == (answer.status_code, answer.json()["name"])
 

@@ -9,7 +9,7 @@ import json
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple, Self
 
@@ -72,9 +72,12 @@ class Caller:
         with suppress(ConnectionError):
             self._socket.sendall(data)
 
-    def post(self, path: str = "/emails", body: bytes = BODY, **headers: str) -> None:
+    def post(
+        self, path: str = "/emails", *, body: bytes = BODY, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Send an honest POST, but for its *headers*."""
-        self.send(self.head("POST", path, **{"Content-Length": str(len(body))} | headers) + body)
+        length = {"Content-Length": str(len(body))}
+        self.send(self.head("POST", path, **{**length, **(headers or {})}) + body)
 
     def head(self, method: str, path: str, **headers: str) -> bytes:
         """Write a request line and headers; those without a value are left out."""
@@ -212,7 +215,7 @@ def test_a_request_line_that_is_none(caller: Caller, case: str) -> None:
 
 def test_an_expectation_that_nobody_knows(caller: Caller) -> None:
     """The header Expect asks for one thing only, and what it says is not repeated."""
-    caller.post(Expect=CANARY)
+    caller.post(headers={"Expect": CANARY})
 
     assert (400, "bad_request") == ((answer := caller.answer()).status, answer.name())
     assert caller.is_closed()
@@ -289,7 +292,7 @@ def test_an_unread_body_is_not_the_next_request(caller: Caller, case: str, *, is
 
 def test_requests_in_one_breath_are_answered_in_their_order(caller: Caller) -> None:
     """Three at once: the first is refused with its body unread, the others are answered."""
-    caller.post(Authorization="", body=SMUGGLED.encode())
+    caller.post(headers={"Authorization": ""}, body=SMUGGLED.encode())
     caller.send(caller.head("GET", "/healthz") + caller.head("GET", "/nowhere"))
 
     assert [401, 200, 404] == [caller.answer().status for _ in range(3)]
@@ -305,7 +308,7 @@ REFUSED_UNREAD = {
 @pytest.mark.parametrize("status", REFUSED_UNREAD)
 def test_a_body_that_is_refused_ends_the_connection(caller: Caller, status: str) -> None:
     """Where the rest of the body would stand in the way, there is no next request."""
-    caller.post(**REFUSED_UNREAD[status])
+    caller.post(headers=REFUSED_UNREAD[status])
     answer = caller.answer()
     caller.send(SMUGGLED.encode())
 
@@ -469,7 +472,7 @@ BODIES = {
 def test_bodies_that_are_refused(caller: Caller, case: str, key: str) -> None:
     """With the status that fits, and with an idempotency key, which looks at the body too."""
     body, status = BODIES[case]
-    caller.post(body=body, **{"Idempotency-Key": key})
+    caller.post(body=body, headers={"Idempotency-Key": key})
 
     assert status == (answer := caller.answer()).status
     assert answer.name() in {"invalid_json", "validation_error", "missing_required_field"}
@@ -481,7 +484,7 @@ CHARSETS = {"utf-16": 415, "iso-8859-1": 415, CANARY: 415, '"utf-16"': 415, "utf
 @pytest.mark.parametrize("charset", CHARSETS)
 def test_a_charset_that_is_not_read(caller: Caller, charset: str) -> None:
     """JSON is UTF-8 (RFC 8259, section 8.1): who says otherwise would not be understood."""
-    caller.post(**{"Content-Type": f"application/json; charset={charset}"})
+    caller.post(headers={"Content-Type": f"application/json; charset={charset}"})
 
     assert (415, "unsupported_media_type") == ((answer := caller.answer()).status, answer.name())
 
@@ -495,7 +498,7 @@ MEDIA_TYPES = [
 @pytest.mark.parametrize("media_type", MEDIA_TYPES)
 def test_a_media_type_that_is_not_json(caller: Caller, media_type: str) -> None:
     """Nothing else is taken for JSON, so no browser's form can send one."""
-    caller.post(**{"Content-Type": media_type})
+    caller.post(headers={"Content-Type": media_type})
 
     assert (415, "unsupported_media_type") == ((answer := caller.answer()).status, answer.name())
 
@@ -522,7 +525,7 @@ ODD = {
 def test_odd_authorizations(caller: Caller, case: str) -> None:
     """None of them opens anything."""
     authorization, status = ODD[case]
-    caller.post(Authorization=authorization)
+    caller.post(headers={"Authorization": authorization})
 
     assert status == (answer := caller.answer()).status
     assert answer.name() in {"missing_api_key", "invalid_api_key"}
@@ -551,7 +554,7 @@ OVERRIDES = ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_m
 @pytest.mark.parametrize("header", OVERRIDES)
 def test_no_header_changes_the_method(caller: Caller, header: str) -> None:
     """A POST stays one, whatever a header asks for."""
-    caller.post("/api-keys/0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b", **{header: "DELETE"})
+    caller.post("/api-keys/0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b", headers={header: "DELETE"})
 
     assert (405, "method_not_allowed") == ((answer := caller.answer()).status, answer.name())
 
