@@ -45,6 +45,7 @@ async def serve(settings: Settings) -> None:
         app,
         access_log=None,
         auto_decompress=False,
+        keepalive_timeout=settings.idle_timeout_seconds,
         shutdown_timeout=settings.drain_timeout_seconds,
     )
     await runner.setup()

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     body_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
     """Longest time a caller may take to send its body."""
 
+    idle_timeout_seconds: Annotated[float, Field(gt=0)] = 75.0
+    """How long a connection may be silent, or take for a request's head; a load balancer's 60 s and some."""
+
     in_flight_limit: Annotated[int, Field(ge=1)] = 512
     """Requests worked on at once; more are answered 503 before their body is read."""
 

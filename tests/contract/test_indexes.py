@@ -55,7 +55,7 @@ async def fill(box: Gateway) -> None:
                 "summary": b'{"email":"ann@example.org"}',
                 "accepted_at": made,
                 "scheduled_at": now + DAY if status == "scheduled" else None,
-                "expires_at": now if number % 500 == 0 else None,
+                "expires_at": now + DAY if number % 500 == 7 else None,
                 "status": status,
                 "queued_at": None if status in ("accepted", "scheduled") else made,
                 "due_at": {"sent": None, "failed": None, "scheduled": now + DAY}.get(status, made),
@@ -133,6 +133,9 @@ async def test_no_table_is_read_as_a_whole(box: Gateway) -> None:
     assert len(windows) > 10
     # Joined, a stream would be read to its end: each id is looked up.
     assert not [plan for plan in windows if any("Join" in line or "Nested" in line for line in plan)]
+    assert all(
+        "ix_messages_expiring" in "".join(plan) for text, plan in plans.items() if "expires_at <=" in text
+    )
     assert not [below for line, below in sweeps if "Scan" in line and "due_at" not in below]
     assert not {text: found for text, plan in plans.items() if (found := full_scans(plan))}
 

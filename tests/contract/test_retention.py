@@ -92,8 +92,9 @@ async def test_an_old_body_is_removed(box: Gateway, retention: Retention) -> Non
 
 
 async def test_a_young_body_stays(box: Gateway, retention: Retention) -> None:
-    """To the second."""
-    young, old_enough = old(NOW - 30 * DAY + timedelta(minutes=1)), old(NOW - 30 * DAY - timedelta(minutes=1))
+    """To the minute."""
+    edge = datetime.now(UTC) - 30 * DAY
+    young, old_enough = old(edge + timedelta(minutes=1)), old(edge - timedelta(minutes=1))
     await stock(box.engine, young, old_enough)
 
     assert 1 == await purge_all(retention)

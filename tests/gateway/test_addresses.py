@@ -57,6 +57,7 @@ REFUSED = {
     "@": SHAPE,
     "<>": SHAPE,
     "Ann <>": SHAPE,
+    "ann@example.com>": SHAPE,
     "ann@example.com ": ONE,
     " ann@example.com": LOCAL,
     "ann @example.com": LOCAL,

@@ -29,7 +29,7 @@ from services.gateway.tenants.callers import Caller, Permission
 from services.gateway.tenants.keyring import Keyring
 from tests.flow.system import EMAIL, System, until
 
-PUBLIC = ("/healthz", "/readyz", "/openapi.json")
+PUBLIC = ("/healthz", "/readyz", "/openapi.json", "/docs")
 LIMIT_HEADERS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
 
 

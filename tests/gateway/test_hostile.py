@@ -32,7 +32,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("hostile")
     broker = f"filesystem://{folder}/broker"
     ledger, claims = f"sqlite:///{folder}/ledger.sqlite3", f"sqlite:///{folder}/claims.sqlite3"
-    settings = {"PILLARBOX_BODY_LIMIT_BYTES": str(LIMIT), "PILLARBOX_BODY_TIMEOUT_SECONDS": "1"}
+    settings = {
+        "PILLARBOX_BODY_LIMIT_BYTES": str(LIMIT),
+        "PILLARBOX_BODY_TIMEOUT_SECONDS": "1",
+        "PILLARBOX_IDLE_TIMEOUT_SECONDS": "2",
+    }
     with System(folder, broker, broker, ledger, claims, settings) as system:
         yield system.start(mailers=0)
 
@@ -49,6 +53,7 @@ class Answer(NamedTuple):
         body = ErrorBody.model_validate_json(self.body)
         assert (self.status, "application/json") == (body.statusCode, self.headers["content-type"])
         assert self.headers["x-request-id"]
+        assert "pillarbox" == self.headers["server"]
         assert CANARY.encode() not in self.body
         return body.name
 
@@ -325,6 +330,15 @@ def test_a_body_that_trickles(caller: Caller) -> None:
         time.sleep(0.2)
 
     assert (408, "request_timeout") == ((answer := caller.answer()).status, answer.name())
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "])
+def test_a_head_that_never_ends(caller: Caller, begun: bytes) -> None:
+    """A connection that says nothing, or does not come to the point, is closed."""
+    for byte in begun:
+        caller.send(bytes([byte]))
+
+    assert caller.is_closed()
 
 
 # Paths and queries

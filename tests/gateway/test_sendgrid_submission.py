@@ -405,6 +405,7 @@ WHEN = {
     "for all": ({}, {"send_at": SOON}, SOON),
     "of its own": ({"send_at": SOON}, {"send_at": SOON + 60}, SOON),
     "zero": ({}, {"send_at": 0}, None),
+    "written with a point": ({}, {"send_at": float(SOON)}, SOON),
     "in the past": ({}, {"send_at": 1_700_000_000}, None),
     "of its own, in the past": ({"send_at": 0}, {"send_at": SOON}, None),
     "in a month": ({}, {"send_at": SOON + 30 * 86_400}, SOON + 30 * 86_400),
@@ -412,7 +413,7 @@ WHEN = {
 
 
 @pytest.mark.parametrize(("own", "common", "expected"), WHEN.values(), ids=WHEN)
-def test_send_at(own: dict[str, int], common: dict[str, int], expected: int | None) -> None:
+def test_send_at(own: dict[str, float], common: dict[str, float], expected: int | None) -> None:
     """Unix seconds, of its own before those for all; what has passed is sent at once."""
     (draft,) = drafts(personal(own, **common))
 
@@ -598,6 +599,7 @@ REFUSED: dict[str, tuple[bytes, list[str]]] = {
     ),
     "unknown tracking": (body(tracking_settings={"eye_tracking": {}}), ["/tracking_settings/eye_tracking"]),
     "footer": (body(mail_settings={"footer": {"enable": True}}), ["/mail_settings/footer"]),
+    "a footer that 0 switches": (body(mail_settings={"footer": {"enable": 0}}), ["/mail_settings/footer"]),
     "bypass": (
         body(mail_settings={"bypass_list_management": {"enable": True}}),
         ["/mail_settings/bypass_list_management"],

@@ -255,6 +255,11 @@ HOSTILE = {
     "empty content": (attached(content=""), ["/attachments/0/content"]),
     "empty array": (attached(content=[]), ["/attachments/0/content"]),
     "no byte": (attached(content=[256]), ["/attachments/0/content"]),
+    "true as a byte": (attached(content=[1, True]), ["/attachments/0/content"]),
+    "Buffer with more in it": (
+        attached(content={"type": "Buffer", "data": [1], "x": 1}),
+        ["/attachments/0/content"],
+    ),
     "half a byte": (attached(content=[1.5]), ["/attachments/0/content"]),
     "huge length": (attached(content=2**40), ["/attachments/0/content"]),
     "Buffer of strings": (attached(content={"type": "Buffer", "data": "x"}), ["/attachments/0/content"]),
@@ -380,8 +385,8 @@ def test_of_a_doubled_key_the_last_counts() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [HELLO, list(b"hello"), {"type": "Buffer", "data": list(b"hello")}],
-    ids=["base64", "array of bytes", "Node.js Buffer"],
+    [HELLO, list(b"hello"), [float(byte) for byte in b"hello"], {"type": "Buffer", "data": list(b"hello")}],
+    ids=["base64", "array of bytes", "bytes written with a point", "Node.js Buffer"],
 )
 def test_attachments_as_the_sdks_write_them(content: object) -> None:
     """Base64, the byte arrays of the SDKs for Go and Python, and a Node.js Buffer are the same file."""

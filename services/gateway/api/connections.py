@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.api.middlewares import REQUEST_ID
+from services.gateway.api.middlewares import REQUEST_ID, SERVER
 
 log = structlog.get_logger()
 
@@ -62,5 +62,6 @@ def _refusal(problem: problems.Problem, error: str) -> web.Response:
     response = problem.response()
     response.force_close()
     response.headers[REQUEST_ID] = uuid.uuid4().hex
+    response.headers["Server"] = SERVER
     log.info("request.refused", status=problem.status, error=error, request_id=response.headers[REQUEST_ID])
     return response

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = "X-Request-Id"
+SERVER = "Pillarbox"
+"""What answers; which version of what it is made of is nobody's business (RFC 9110, section 10.2.4)."""
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PROBES = frozenset({"/healthz", "/readyz"})
 _OVERLOAD_RETRY_AFTER_SECONDS = 1
@@ -40,6 +42,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         status = response.status
         response.headers[REQUEST_ID] = request_id
+        response.headers["Server"] = SERVER
         response.headers.update(request.get(HEADERS, ()))
         return response
     finally:

@@ -101,7 +101,8 @@ _UNPUBLISHED = messages.c.due_at.is_not(None) & messages.c.queued_at.is_(None)
 _partial_index("ix_messages_unpublished", messages.c.due_at, where=_UNPUBLISHED)
 _partial_index(
     "ix_messages_published",
-    *(messages.c.lane, messages.c.due_at),
+    # The status is there for counting alone: a million rows need not be read for that.
+    *(messages.c.lane, messages.c.due_at, messages.c.status),
     where=messages.c.due_at.is_not(None) & messages.c.queued_at.is_not(None),
 )
 _partial_index(

@@ -26,6 +26,7 @@ _TEXT_LENGTH = 998
 _ADDRESS_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets (RFC 3696, erratum 1690)
 _LOCAL_LENGTH = 64  # RFC 5321, 4.5.3.1.1
 
+_LIKE = "must look like user@example.com or Name <user@example.com>"
 _RESERVED = "arpa|invalid|local|localhost|onion"
 
 # The everyday address, which spares the library.  It may only match what the library accepts too.
@@ -63,7 +64,9 @@ def parse(text: str) -> Address:
         raise AddressError("must not contain encoded-words (=?): write the characters themselves")
     if not text.endswith(">"):
         return Address(email=_addr_spec(text))
-    name, _, addr_spec = text[:-1].rpartition("<")
+    name, opening, addr_spec = text[:-1].rpartition("<")
+    if not opening:
+        raise AddressError(_LIKE)
     return Address(email=_addr_spec(addr_spec), name=_display_name(name.strip(" ")))
 
 
@@ -102,7 +105,7 @@ def _addr_spec(text: str) -> str:
         raise AddressError(f"must be at most {_ADDRESS_LENGTH} characters without the display name")
     local, at, domain = text.rpartition("@")
     if not (local and at and domain):
-        raise AddressError("must look like user@example.com or Name <user@example.com>")
+        raise AddressError(_LIKE)
     _judge_local(local)
     _judge_domain(domain)
     if _EVERYDAY.fullmatch(text):

@@ -16,10 +16,11 @@ branch_labels = None
 depends_on = None
 
 _UNPUBLISHED = "due_at IS NOT NULL AND queued_at IS NULL"
+_PUBLISHED = "due_at IS NOT NULL AND queued_at IS NOT NULL"
 _INDEXES = (
     # The first two take the place of ix_messages_due_at, also for the statements of version 0.1.
     ("ix_messages_unpublished", ["due_at"], sa.text(_UNPUBLISHED)),
-    ("ix_messages_published", ["lane", "due_at"], sa.text("due_at IS NOT NULL AND queued_at IS NOT NULL")),
+    ("ix_messages_published", ["lane", "due_at", "status"], sa.text(_PUBLISHED)),
     ("ix_messages_expiring", ["expires_at"], sa.text(f"expires_at IS NOT NULL AND {_UNPUBLISHED}")),
     ("ix_messages_tenant_id", ["tenant", "id"], None),
     ("ix_messages_tenant_status_id", ["tenant", "status", "id"], None),
