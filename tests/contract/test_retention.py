@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from services.gateway.api.representation import LAST_EVENT
 from services.gateway.ledger import retention as module
@@ -19,9 +20,11 @@ from services.gateway.ledger.listing import Filters, Listing
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.retention import Batch, Retention
 from services.gateway.ledger.schema import idempotency_keys, messages
+from services.gateway.retention import Purger
 from shared.signatures import Lane, SendEmail
 from tests.contract.ledgers import Gateway, deposit, entry, event, gateway
 from tests.contract.stock import Item, id_at, stock
+from tests.servers.server import free_port
 
 DAY = timedelta(days=1)
 MONTH = 30 * 86_400.0
@@ -325,3 +328,74 @@ async def test_a_key_that_is_taken_over_meanwhile_stays(database_url: str) -> No
         )
 
         assert 30 == len(await keys(box))
+
+
+# Rounds
+
+
+def purger(box: Gateway, *, body_days: float = 30.0) -> Purger:
+    """What a gateway runs, in a hurry."""
+    return Purger(Retention(box.sessions), body_days=body_days, key_seconds=3600, interval=0.05)
+
+
+async def settled(what: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something has happened."""
+    async with asyncio.timeout(10):
+        while True:
+            if await what():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_round_removes_all_that_is_too_old(box: Gateway) -> None:
+    """Bodies and keys, batch after batch, and one line in the log says how many; nothing to do makes none."""
+    await stock(box.engine, *(old() for _ in range(120)), young := Item(accepted_at=NOW))
+    await use_key(box, "old")
+    async with box.engine.begin() as connection:
+        await connection.execute(sa.update(idempotency_keys).values(created_at=OLD))
+
+    async def done() -> bool:
+        return not await keys(box)
+
+    with capture_logs() as lines:
+        (purging := purger(box)).start()
+        await settled(done)
+        await asyncio.sleep(0.2)
+        await purging.close()
+    kept = {one for one, body in (await bodies(box)).items() if body}
+
+    assert 2 == len(kept)  # and the message that was sent under the key
+    assert young.id in kept
+    assert [{"event": "retention.purged", "log_level": "info", "messages": 120, "keys": 1}] == lines
+
+
+async def test_bodies_can_be_kept_for_ever(box: Gateway) -> None:
+    """Keys go all the same."""
+    await stock(box.engine, old())
+    await use_key(box, "old")
+    async with box.engine.begin() as connection:
+        await connection.execute(sa.update(idempotency_keys).values(created_at=OLD))
+
+    async def done() -> bool:
+        return not await keys(box)
+
+    (purging := purger(box, body_days=0)).start()
+    await settled(done)
+    await purging.close()
+
+    assert all((await bodies(box)).values())
+
+
+async def test_without_a_ledger_it_tries_again() -> None:
+    """Round after round, and it can still be told to stop."""
+    async with gateway(f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/nowhere") as box:
+        with capture_logs() as lines:
+
+            async def twice() -> bool:
+                return len(lines) >= 2
+
+            (purging := purger(box)).start()
+            await settled(twice)
+            await purging.close()
+
+    assert {("ledger.unavailable", "retention")} == {(line["event"], line["during"]) for line in lines}

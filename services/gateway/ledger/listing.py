@@ -143,6 +143,8 @@ async def _listed(
     connection: AsyncConnection, message_id: UUID, task: str, summary: bytes | None, *state: Any
 ) -> Listed:
     if summary is None:  # as in rows of version 0.1; one at a time, because arguments may be large
-        query = sa.select(messages.c.arguments).where(messages.c.id == message_id)
+        # It may have been purged this very moment, and then it has got a summary.
+        content = sa.func.coalesce(messages.c.summary, messages.c.arguments)
+        query = sa.select(content).where(messages.c.id == message_id)
         summary = summarise(task, (await connection.execute(query)).scalar_one())
     return Listed(message_id, task, summary, *state)
