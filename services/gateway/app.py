@@ -21,6 +21,7 @@ from services.gateway.api.requests import BodyReader
 from services.gateway.api.sendgrid import MailSend
 from services.gateway.api.suppressions import SuppressionHandlers
 from services.gateway.api.templates import TemplateHandlers
+from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.suppressions import Suppressions
@@ -57,7 +58,8 @@ def create_app(settings: Settings) -> web.Application:
     body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
     app[HEALTH] = Health(parts.ledger, parts.relay)
     suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
-    acceptance = Acceptance(parts.writer, SuppressionCheck(suppressions))
+    held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
+    acceptance = Acceptance(parts.writer, SuppressionCheck(suppressions), held)
     templates = Templates(stored)
     drafting = Drafting(templates)
     app.add_routes(Batches(acceptance, drafting, body).routes())

@@ -105,6 +105,23 @@ class TestIdempotency:
 
         assert [422, 202] == [refused.status_code, answer.status_code]
 
+    @pytest.mark.parametrize("how", ["/emails", "/emails/batch", "permissive"])
+    def test_a_repeat_that_came_too_late_is_still_a_repeat(self, gateway: System, how: str) -> None:
+        """A moment that lay ahead has passed since; sent anew, the same body would be refused."""
+        path = "/emails" if how == "/emails" else "/emails/batch"
+        headers = {"x-batch-validation": "permissive"} if how == "permissive" else {}
+        body = email(expires_at=_hours(1.5 / 3600))
+        sent = body if path == "/emails" else [body]
+        first = post(gateway, sent, path, key=f"late {how}", **headers)
+        time.sleep(2)
+        repeated = post(gateway, sent, path, key=f"late {how}", **headers)
+        changed = post(gateway, [email(to="nobody")], path, key=f"late {how}", **headers)
+        anew = post(gateway, sent, path)
+
+        assert [202, 202, 409, 422] == [r.status_code for r in (first, repeated, changed, anew)]
+        assert first.json() == repeated.json()
+        assert "true" == repeated.headers["Idempotent-Replayed"]
+
     def test_keys_belong_to_tenants(self, gateway: System, stranger: httpx.Client) -> None:
         """Somebody else's key of the same name is another one."""
         ours = post(gateway, email(), key="mine")

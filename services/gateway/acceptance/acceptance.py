@@ -12,8 +12,9 @@ from services.gateway.acceptance.idempotency import InProgress
 from services.gateway.acceptance.suppressions import SuppressionCheck
 from services.gateway.ledger.deposit import Answer, Deposit, Entry, Key, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.writer import Writer
-from services.gateway.problems import FieldError
+from services.gateway.problems import FieldError, Problem
 from services.gateway.tenants.callers import Caller
 from shared.signatures import SendEmail
 
@@ -38,8 +39,9 @@ class Accepted:
 class Acceptance:
     """Checks what a tenant's rules say, and commits."""
 
-    def __init__(self, writer: Writer, suppressions: SuppressionCheck) -> None:
+    def __init__(self, writer: Writer, suppressions: SuppressionCheck, held: HeldKeys) -> None:
         self._writer = writer
+        self._held = held
         self._suppressions = suppressions
         self._in_progress = InProgress()
 
@@ -74,6 +76,26 @@ class Acceptance:
             places = [drafts[item].place for item in verdict.reused if item is not None]
             raise problems.invalid_idempotent_request(f"{place}/idempotency_key" for place in places)
         return Accepted(answer(verdict.ids), verdict.ids, replayed=not verdict.stored)
+
+    async def repeated(self, caller: Caller, key: Key | None, problem: Problem) -> Accepted:
+        """Answer a request that is refused today, if it is the repetition of one that was accepted.
+
+        A time that lay ahead may have passed since, and a template may be gone.
+
+        Raises:
+            Problem: The given one, if nothing was accepted under the key; 409, if something else was.
+        """
+        if key is None or problem.status != 422:
+            raise problem
+        try:
+            held = await self._held.find(caller.tenant, key.text)
+        except LedgerUnavailableError as error:
+            raise problems.unavailable(_RETRY_AFTER_SECONDS) from error
+        if held is None:
+            raise problem
+        if held.fingerprint != key.fingerprint:
+            raise problems.invalid_idempotent_request(())
+        return Accepted(held.answer, replayed=True)
 
     async def _suppressed(self, tenant: str, drafts: Sequence[Draft]) -> frozenset[str]:
         recipients = [recipient for draft in drafts for recipient in draft.recipients()]

@@ -62,8 +62,13 @@ class Batches:
         body = await self.body.read(request)
         key = read_key(request, "batch" if strict else "batch, permissive", body)
         batch = await self._sort(caller(request), _items(body, key))
-        if batch.refused and strict:
-            raise _all_problems(batch.refused.values())
+        if batch.refused and (strict or not batch.drafts):
+            problem = _all_problems(batch.refused.values())
+            try:
+                return accepted_response(await self.acceptance.repeated(caller(request), key, problem))
+            except Problem as answered:
+                if strict or answered is not problem:
+                    raise
 
         def answer(ids: Sequence[UUID | None]) -> bytes:
             return _answer(batch, ids, strict=strict)

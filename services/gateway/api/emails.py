@@ -21,7 +21,7 @@ from services.gateway.ledger.deposit import Key, item_answer
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.schedule import Schedule
-from services.gateway.problems import FieldError
+from services.gateway.problems import FieldError, Problem
 from services.gateway.submission.email import EmailSubmission, Rescheduling, parse_email, parse_welcome_email
 from services.gateway.submission.validation import read
 from services.gateway.templates.published import TemplateContent, Templates
@@ -92,7 +92,10 @@ class Emails:
         """Accept a message: 202 once it is committed."""
         body = await self.body.read(request)
         key = read_key(request, "email", body)
-        draft = await self.drafting.draft(caller(request), parse_email(body))
+        try:
+            draft = await self.drafting.draft(caller(request), parse_email(body))
+        except Problem as problem:
+            return accepted_response(await self.acceptance.repeated(caller(request), key, problem))
         return await self._accept(request, draft, key)
 
     @needs(Permission.SENDING)
