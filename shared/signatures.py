@@ -68,6 +68,8 @@ class Event(StrEnum):
     """Given up; the reason says why another attempt cannot help."""
     EXPIRED = "expired"
     """``expires_at`` passed before the provider accepted the message."""
+    HELD = "held"
+    """In doubt whether it was sent, and not to be sent again unless a human says so."""
 
 
 class _Part(BaseModel):
@@ -163,6 +165,9 @@ class SendEmail(Signature):
     expires_at: AwareDatetime | None = None
     """After this moment the message is worthless and must not be sent."""
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    series: int = Field(default=0, ge=0, lt=2**15)
+    """Which series of attempts this is: each replay of a message that had come to its end begins a new
+    one.  To the provider it stays the same message."""
 
     @property
     def queue(self) -> str:
@@ -179,6 +184,8 @@ class SendWelcomeEmail(Signature):
     message_id: UUID | None = None
     """Left out by ``send_welcome_email.delay(email)``: then the Celery task id serves."""
     tenant: str = "default"
+    series: int = Field(default=0, ge=0, lt=2**15)
+    """As in :class:`SendEmail`."""
 
     @property
     def queue(self) -> str:
@@ -203,6 +210,8 @@ class RecordEvent(Signature):
     """Why, for a human; never holds an address or a secret."""
     retry_at: AwareDatetime | None = None
     """When the next attempt is due, if there will be one."""
+    series: int = Field(default=0, ge=0, lt=2**15)
+    """The series of attempts that this belongs to."""
 
     @property
     def queue(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 _REASON_LENGTH = 300
 _READ_LENGTH = 2000
@@ -16,6 +17,19 @@ class Accepted:
     """The provider took the message over.  It is *sent*, not yet delivered."""
 
     provider_message_id: str | None
+    reason: str | None = None
+    """What has to be said of it all the same: some of the recipients were refused."""
+
+
+class Trouble(StrEnum):
+    """Whose trouble a deferral is, and so who has to wait."""
+
+    PROVIDER = "provider"
+    """The provider is ill or out of reach; its circuit counts these."""
+    PACE = "pace"
+    """The account sends too fast: all its messages wait, and it slows down."""
+    MESSAGE = "message"
+    """This message alone: a greylisted recipient, a request of the same key under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,7 @@ class Deferred:
     reason: str
     retry_after: float | None = None
     """Seconds that the provider asked us to wait; None leaves it to the backoff."""
+    trouble: Trouble = Trouble.PROVIDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,8 @@ class Unauthorised:
     """Our account is the problem (key, sender, quota), so every other message would fail too."""
 
     reason: str
+    retry_after: float | None = None
+    """Seconds until it may be well again (a quota's reset); None leaves it to the settings."""
 
 
 @dataclass(frozen=True, slots=True)

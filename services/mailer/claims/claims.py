@@ -4,6 +4,9 @@ A claim is a *lease*: it keeps other mailers away until it ends, so that a dead 
 come free by themselves.  It carries a *fencing token*: a mailer that was frozen beyond its lease
 cannot write down an outcome any more, because the token has moved on.
 https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
+
+Taking a claim also writes ahead that an attempt has *begun*, and at which provider; unless an
+attempt before is in doubt, which has to be resolved first.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from services.mailer.batching import Batching
 class State(StrEnum):
     """What the claims table says of a message."""
 
+    CLAIMED = "claimed"
+    """A mailer looks into an attempt that is in doubt; nothing new has left."""
     BEGUN = "begun"
     """An attempt is under way, or its mailer died during it."""
     DEFERRED = "deferred"
@@ -31,24 +36,53 @@ class State(StrEnum):
     SUPPRESSED = "suppressed"
     EXPIRED = "expired"
     HELD = "held"
-    """Uncertain, and not to be sent again unless a human says so."""
+    """In doubt, and not to be sent again unless a human says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who wants to attempt what."""
+
+    message_id: UUID
+    provider: str
+    """The account to write down as the one that an attempt has begun at."""
+    series: int = 0
+    """A higher one than before takes up again what had come to its end without being sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The message is ours to attempt."""
+    """The message is ours, and an attempt at ``provider`` has begun."""
 
     message_id: UUID
     token: int
     """The fencing token: only the newest may settle."""
     attempt: int
     """Which attempt this is, counted from 1."""
-    crashed: bool
-    """The attempt before this one began and never told how it ended."""
     age: float
-    """Seconds since the first attempt, in the database's time."""
-    doubts: int = 0
-    """How many attempts before this one may have sent."""
+    """Seconds since the first attempt of this series, in the database's time."""
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """The message is ours, but nothing has begun: an attempt before this may have sent."""
+
+    message_id: UUID
+    token: int
+    attempt: int
+    """Which attempt is in doubt: the newest."""
+    age: float
+    provider: str
+    """Where it was made."""
+    doubts: int
+    """How many attempts may have sent, this one included."""
+    crashed: bool
+    """It never told how it ended."""
+    asked: float
+    """Seconds since ``provider`` was asked for the first time, without another one in between."""
+    quiet: float
+    """Seconds since the attempt in doubt ended, or since its lease did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +107,21 @@ class Settled:
     provider: str | None
     provider_message_id: str | None
     reason: str | None
+    series: int = 0
 
 
-Claim = Granted | Busy | Settled
+Claim = Granted | InDoubt | Busy | Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A further attempt under a claim that is held already."""
+
+    message_id: UUID
+    token: int
+    provider: str
+    doubts: int
+    """How many attempts before this may have sent, as far as is known by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +136,13 @@ class Settlement:
     provider: str | None = None
     provider_message_id: str | None = None
     reason: str | None = None
+    doubts: int = 0
+    """How many attempts of the message may have sent by now."""
 
 
 def waiting(state: State, seconds: float) -> Busy:
     """The answer for a claim that comes free in ``seconds`` (or did, a moment ago)."""
-    return (Busy if state is State.BEGUN else NotDue)(max(seconds, 0.0))
+    return (Busy if state in {State.BEGUN, State.CLAIMED} else NotDue)(max(seconds, 0.0))
 
 
 class ClaimsUnavailableError(Exception):
@@ -102,21 +150,25 @@ class ClaimsUnavailableError(Exception):
 
 
 class ClaimsStore(Protocol):
-    """A database that keeps claims; each method is one transaction."""
+    """A database that keeps claims; each method is one transaction.
 
-    async def take(self, ids: Sequence[UUID]) -> list[Claim]:
-        """Claim each of ``ids`` (all different), and say for each how that went.
+    Each raises :class:`ClaimsUnavailableError` when it was not done, or is not known to be done.
+    """
 
-        Raises:
-            ClaimsUnavailableError: Not done, or not known to be done.
+    async def take(self, wishes: Sequence[Wish]) -> list[Claim]:
+        """Claim each of the messages (all different), and say for each how that went."""
+
+    async def begin(self, beginnings: Sequence[Beginning]) -> list[int | None]:
+        """Write ahead that an attempt begins, with a new lease, and give its number.
+
+        None for each whose token has moved on.
         """
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """Write the outcomes down; False for each whose token has moved on.
+        """Write the outcomes down; False for each whose token has moved on."""
 
-        Raises:
-            ClaimsUnavailableError: Not done, or not known to be done.
-        """
+    async def purge(self, *, older_than: float, limit: int) -> int:
+        """Remove up to ``limit`` claims that nothing touched for ``older_than`` seconds; say how many."""
 
 
 class Claims:
@@ -124,23 +176,33 @@ class Claims:
 
     def __init__(self, store: ClaimsStore) -> None:
         self._store = store
-        self._taking = Batching[UUID, Claim](self._take)
+        self._taking = Batching[Wish, Claim](self._take)
+        self._beginning = Batching[Beginning, int | None](store.begin)
         self._settling = Batching[Settlement, bool](store.settle)
 
-    async def take(self, message_id: UUID) -> Claim:
+    async def take(self, wish: Wish) -> Claim:
         """Claim a message for one attempt."""
-        return await self._taking(message_id)
+        return await self._taking(wish)
+
+    async def begin(self, beginning: Beginning) -> int | None:
+        """Begin a further attempt; None when another mailer owns the message by now."""
+        return await self._beginning(beginning)
 
     async def settle(self, settlement: Settlement) -> bool:
         """Write down how an attempt ended; False when this attempt was overtaken by another."""
         return await self._settling(settlement)
 
-    async def _take(self, ids: Sequence[UUID]) -> list[Claim]:
-        claims = dict(zip(unique := list(dict.fromkeys(ids)), await self._store.take(unique), strict=True))
-        answers: list[Claim] = []
-        for message_id in ids:
-            answers.append(claims[message_id])
-            # Two copies of one message in one batch: the second finds the first one busy.
-            if isinstance(claims[message_id], Granted):
-                claims[message_id] = Busy(wait=1.0)
-        return answers
+    async def purge(self, *, older_than: float, limit: int) -> int:
+        """Remove old claims: see :class:`ClaimsStore`."""
+        return await self._store.purge(older_than=older_than, limit=limit)
+
+    async def _take(self, wishes: Sequence[Wish]) -> list[Claim]:
+        # Two copies of one message in one batch: the first asks, and the second finds it busy.
+        unique = {wish.message_id: wish for wish in reversed(wishes)}
+        answers = dict(zip(unique, await self._store.take(list(unique.values())), strict=True))
+        claims: list[Claim] = []
+        for wish in wishes:
+            claims.append(answers[wish.message_id])
+            if isinstance(answers[wish.message_id], Granted | InDoubt):
+                answers[wish.message_id] = Busy(wait=1.0)
+        return claims

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from services.mailer.providers.base import Provider
 
 PROVIDERS: dict[str, type[Provider]] = {
-    SendGrid.name: SendGrid,
-    Mandrill.name: Mandrill,
-    Outbox.name: Outbox,
+    SendGrid.kind: SendGrid,
+    Mandrill.kind: Mandrill,
+    Outbox.kind: Outbox,
 }

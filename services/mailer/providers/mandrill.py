@@ -45,7 +45,7 @@ class Mandrill:
     api_key: str = field(repr=False)
     base_url: str = "https://mandrillapp.com"
 
-    name = "mandrill"
+    kind = "mandrill"
 
     def build(self, message: SendEmail) -> Request:
         """See :meth:`.Provider.build`.

@@ -25,7 +25,7 @@ class Outbox:
 
     directory: pathlib.Path
 
-    name = "outbox"
+    kind = "outbox"
 
     def build(self, message: SendEmail) -> Request:
         """See :meth:`.Provider.build`.

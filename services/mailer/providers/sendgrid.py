@@ -31,7 +31,7 @@ class SendGrid:
     base_url: str = "https://api.sendgrid.com"
     """``https://api.eu.sendgrid.com`` for a regional subuser in the EU."""
 
-    name = "sendgrid"
+    kind = "sendgrid"
 
     def build(self, message: SendEmail) -> Request:
         """See :meth:`.Provider.build`.
