@@ -15,6 +15,20 @@ from services.mailer.outcome import Outcome
 from shared.signatures import SendEmail
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsCredentials:
+    """What Signature Version 4 signs with, and for.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    region: str
+    service: str
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, ready to be performed; ``file:`` URLs write a file instead."""
@@ -24,6 +38,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Not shown, like the body: one of them holds the provider's key."""
     method: str = "POST"
+    signed_by: AwsCredentials | None = None
+    """The transport signs the request when it leaves, since a signature holds the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
