@@ -10,6 +10,6 @@ from tests.fakes.sendgrid import FakeSendGrid
 if TYPE_CHECKING:
     from tests.fakes.esp import FakeESP
 
-FAKES: dict[str, type[FakeESP]] = {FakeSendGrid.name: FakeSendGrid, FakeMandrill.name: FakeMandrill}
+FAKES: dict[str, type[FakeESP]] = {FakeSendGrid.kind: FakeSendGrid, FakeMandrill.kind: FakeMandrill}
 
 __all__ = ["FAKES", "FakeMandrill", "FakeSendGrid"]

@@ -32,7 +32,7 @@ class FakeESP(ABC):
     Everything but ``start`` and ``stop`` may be used from any thread.
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str]
 
     def __init__(
         self, *, api_key: str | None = None, latency: float = 0.0, record_file: pathlib.Path | None = None
@@ -127,7 +127,7 @@ class FakeESP(ABC):
     def in_thread(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
         """Run on an event loop of its own, in a thread of its own."""
         loop = self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name=f"fake-{self.name}", daemon=True)
+        thread = threading.Thread(target=loop.run_forever, name=f"fake-{self.kind}", daemon=True)
         thread.start()
         try:
             self.call(self.start(host=host, port=port))

@@ -29,7 +29,7 @@ _ASYNC_ABOVE = 10
 class FakeMandrill(FakeESP):
     """Answers 200 with a row for each recipient; refuses by name, with status 500."""
 
-    name: ClassVar[str] = "mandrill"
+    kind: ClassVar[str] = "mandrill"
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

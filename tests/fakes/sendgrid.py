@@ -37,7 +37,7 @@ _LIMIT = 30 * 1024 * 1024
 class FakeSendGrid(FakeESP):
     """Accepts with 202, an empty body and ``X-Message-Id``; refuses with ``{"errors": […]}``."""
 
-    name: ClassVar[str] = "sendgrid"
+    kind: ClassVar[str] = "sendgrid"
     senders: frozenset[str] | None = None
     """The verified sender identities, in lower case; None takes any."""
 

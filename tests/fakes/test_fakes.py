@@ -69,7 +69,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 async def send(
     client: httpx.AsyncClient, fake: FakeESP, *args: Any, patience: float = 5.0, **changes: Any
 ) -> httpx.Response:
-    path, payload, headers = CALLS[fake.name](*args, **changes)
+    path, payload, headers = CALLS[fake.kind](*args, **changes)
     return await client.post(fake.base_url + path, json=payload, headers=headers, timeout=patience)
 
 
@@ -89,7 +89,7 @@ async def test_an_accepted_message_is_recorded(fake: FakeESP, client: httpx.Asyn
     after = time.monotonic()
 
     (entry,) = fake.record
-    assert (1, "m-7", CALLS[fake.name]("m-7")[1]) == (entry.number, entry.message_id, entry.payload)
+    assert (1, "m-7", CALLS[fake.kind]("m-7")[1]) == (entry.number, entry.message_id, entry.payload)
     assert before <= entry.arrived <= (entry.accepted_monotonic or 0) <= after
     assert wall - 1 <= entry.arrived_at <= (entry.accepted_at or 0) <= wall + 5
     assert fake.record == fake.requests
@@ -226,7 +226,7 @@ async def test_the_key_is_checked(client: httpx.AsyncClient, name: str, status: 
 
 async def test_what_is_no_json_is_refused_and_seen(fake: FakeESP, client: httpx.AsyncClient) -> None:
     """A broken body is an error of the caller, and on the record of requests."""
-    path, _, headers = CALLS[fake.name]()
+    path, _, headers = CALLS[fake.kind]()
     answer = await client.post(fake.base_url + path, content=b"{", headers=headers)
 
     assert answer.status_code in {400, 500}
@@ -238,7 +238,7 @@ async def test_a_script_treats_one_request_each(fake: FakeESP, client: httpx.Asy
     fake.script(faults.refuse(503), faults.usual(), faults.refuse(429, b"slow down", {"Retry-After": "2"}))
     answers = [await send(client, fake) for _ in range(4)]
 
-    ok = {"sendgrid": 202, "mandrill": 200}[fake.name]
+    ok = {"sendgrid": 202, "mandrill": 200}[fake.kind]
     assert [503, ok, 429, ok] == [answer.status_code for answer in answers]
     assert (b"slow down", "2") == (answers[2].content, answers[2].headers["retry-after"])
     assert [2, 4] == [entry.number for entry in fake.record]
@@ -308,7 +308,7 @@ async def test_a_dripping_answer_has_no_end(fake: FakeESP, client: httpx.AsyncCl
     """Each byte comes within the read timeout, so only a total deadline helps."""
     fake.script(faults.drip(0.02))
     got = 0
-    path, payload, headers = CALLS[fake.name]()
+    path, payload, headers = CALLS[fake.kind]()
     async with client.stream("POST", fake.base_url + path, json=payload, headers=headers) as answer:
         async for chunk in answer.aiter_raw():
             got += len(chunk)
@@ -322,7 +322,7 @@ async def test_a_dripping_answer_has_no_end(fake: FakeESP, client: httpx.AsyncCl
 async def test_a_redirect_shows_who_follows(fake: FakeESP, client: httpx.AsyncClient) -> None:
     """The place pointed to is the fake itself, so a client that follows is on the record."""
     fake.script(faults.redirect())
-    path, payload, headers = CALLS[fake.name]()
+    path, payload, headers = CALLS[fake.kind]()
     await client.post(fake.base_url + path, json=payload, headers=headers, follow_redirects=True)
 
     assert [path, "/elsewhere"] == [entry.path for entry in fake.requests]
@@ -389,7 +389,7 @@ async def test_an_answer_does_not_count_when_the_client_is_gone(fake: FakeESP) -
 
 async def test_an_answer_does_not_count_when_the_client_is_killed(fake: FakeESP) -> None:
     """A process that ends by kill -9 right after its answer is noticed."""
-    path, payload, headers = CALLS[fake.name]()
+    path, payload, headers = CALLS[fake.kind]()
     code = (
         "import httpx, sys, time\n"
         "client = httpx.Client(trust_env=False)\n"

@@ -1,0 +1,26 @@
+"""What a provider cannot carry, and what is left of the samples that ask for too much.
+
+A provider adds its module here, and a line to the tables that concern it.
+"""
+
+from __future__ import annotations
+
+from shared.signatures import SendEmail
+from tests.mailer.limits import mandrill, outbox, sendgrid
+from tests.mailer.samples import SAMPLES
+
+UNSUPPORTED: dict[str, list[tuple[dict[str, object], str]]] = {
+    "sendgrid": sendgrid.UNSUPPORTED,
+    "mandrill": mandrill.UNSUPPORTED,
+    "outbox": outbox.UNSUPPORTED,
+}
+"""By kind: fields that make a message one too much for it, and words of the reason."""
+
+FITTING: dict[str, dict[str, object]] = {}
+"""By kind, for those that cannot carry :data:`.samples.FULL`: the fields of it that are other ones then."""
+
+
+def sample(kind: str, name: str) -> SendEmail:
+    """Give the sample as far as this provider can carry it."""
+    whole = SAMPLES[name]
+    return whole.model_copy(update=FITTING.get(kind, {})) if name == "full" else whole

@@ -1,0 +1,26 @@
+"""Any provider, made as a test wants it: one entry for each kind."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from services.mailer.providers import PROVIDERS
+from services.mailer.providers.base import Provider
+
+KEY = "key-of-the-account-0123456789"
+"""The secret of every provider that has one, and so of its fake."""
+
+ARGUMENTS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "sendgrid": lambda base_url: {"api_key": KEY, "base_url": base_url},
+    "mandrill": lambda base_url: {"api_key": KEY, "base_url": base_url},
+    "outbox": lambda _: {"directory": pathlib.Path("/srv/outbox")},
+}
+"""By kind: what its constructor takes, given where the other end is."""
+
+
+def made(kind: str, base_url: str = "https://provider.test") -> Provider:
+    """Make a provider whose other end, if it has one, is at *base_url*."""
+    maker: Callable[..., Provider] = PROVIDERS[kind]
+    return maker(**ARGUMENTS[kind](base_url))
