@@ -31,14 +31,17 @@ _TIME_ORDERED = 7
 _TRANSFER = "quoted-printable"
 
 
-def compose(message: SendEmail) -> bytes:
-    """Write the whole message, with Bcc, tags and metadata as headers; equal messages give equal bytes.
+def compose(message: SendEmail, *, disclosed: bool = True) -> bytes:
+    """Write the whole message; equal messages give equal bytes.
+
+    *disclosed* says whether Bcc, tags and metadata stand in it as headers, which is for the eyes of the
+    sender alone.
 
     Raises:
         UnsupportedError: Something in it cannot be written as RFC 5322 and MIME want it.
     """
     try:
-        head = "".join(f"{name}: {value}\r\n" for name, value in _head(message))
+        head = "".join(f"{name}: {value}\r\n" for name, value in _head(message, disclosed=disclosed))
         return head.encode("ascii") + _body(message).as_bytes()
     except (ValueError, LookupError, AttributeError, MessageError) as error:
         # All of these come out of the standard library's parser of addresses.  Their words may
@@ -46,7 +49,7 @@ def compose(message: SendEmail) -> bytes:
         raise UnsupportedError(f"the message cannot be written: {type(error).__name__}") from error
 
 
-def _head(message: SendEmail) -> Iterator[tuple[str, str]]:
+def _head(message: SendEmail, *, disclosed: bool) -> Iterator[tuple[str, str]]:
     """Give the headers, encoded and folded.
 
     Not by ``EmailMessage``: that of Python 3.11 loses spaces between encoded-words
@@ -55,7 +58,8 @@ def _head(message: SendEmail) -> Iterator[tuple[str, str]]:
     """
     own = fields.headers(message)
     yield "From", _mailboxes([message.sender])
-    groups = {"To": message.to, "Cc": message.cc, "Bcc": message.bcc, "Reply-To": message.reply_to}
+    bcc = message.bcc if disclosed else ()
+    groups = {"To": message.to, "Cc": message.cc, "Bcc": bcc, "Reply-To": message.reply_to}
     for name, group in groups.items():
         if group:
             yield name, _mailboxes(group)
@@ -64,6 +68,8 @@ def _head(message: SendEmail) -> Iterator[tuple[str, str]]:
         yield "Date", format_datetime(date)
     for name, value in own.items():
         yield name, _encoded(name, value)
+    if not disclosed:
+        return
     for label in fields.labels(message):
         yield "X-Pillarbox-Tag", _encoded("X-Pillarbox-Tag", label)
     yield "X-Pillarbox-Metadata", _encoded("X-Pillarbox-Metadata", json.dumps(fields.metadata(message)))
