@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from email.charset import Charset
 from email.utils import formataddr
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ _OWN = frozenset(
     }
 )  # fmt: skip
 _HEADER_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322, 2.2
+_ENCODED = "=?"
+"""It begins an encoded-word, and has to be encoded itself where it is meant literally."""
 _LINE_BREAK = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -87,10 +90,18 @@ def mailbox(address: Address) -> str:
     Raises:
         UnsupportedError: The address is not ASCII, which needs SMTPUTF8 (RFC 6531).
     """
+    name = address.name or ""
+    if _ENCODED in name:
+        name = encoded_word(name)
     try:
-        return formataddr((address.name or "", address.email))
+        return formataddr((name, address.email))
     except UnicodeError:
         raise UnsupportedError("an address that is not ASCII cannot stand in a header") from None
+
+
+def encoded_word(text: str) -> str:
+    """Write any text as one encoded-word (RFC 2047), however long."""
+    return Charset("utf-8").header_encode(text)
 
 
 def compact(document: object) -> bytes:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from services.mailer.outcome import Deferred, Outcome, Rejected, Unauthorised, Uncertain, reason
+from services.mailer.outcome import (
+    Deferred,
+    Outcome,
+    Rejected,
+    Suppressed,
+    Trouble,
+    Unauthorised,
+    Uncertain,
+    reason,
+)
 from services.mailer.providers.hints import retry_after
 
 if TYPE_CHECKING:
@@ -13,9 +22,9 @@ if TYPE_CHECKING:
 
 _ACCOUNT = frozenset({401, 402, 403, 407})
 _NOBODY_HOME = frozenset({404, 405, 410})
-_LATER = frozenset(
-    {408, 421, 425, 429, 503}
-)  # each says that the request was not acted upon (RFC 9110, RFC 8470)
+_TOO_FAST = 429  # RFC 6585, 4
+_LATER = frozenset({408, 421, 425, 503})
+# Each of these, too, says that the request was not acted upon (RFC 9110, RFC 8470).
 _REDIRECTS = range(300, 400)
 _REFUSALS = range(400, 500)
 _WORDS = 500
@@ -65,8 +74,21 @@ def by_status(response: Response, said: str = "") -> Outcome:
         return Unauthorised(why)
     if status in _NOBODY_HOME and not said:
         return Unauthorised(reason(why, "not the provider's answer, is its address in the settings right?"))
+    if status == _TOO_FAST:
+        return Deferred(why, retry_after(response.headers), Trouble.PACE)
     if status in _LATER:
         return Deferred(why, retry_after(response.headers))
     if status in _REFUSALS:
         return Rejected(why)
     return Uncertain(reason(why, "" if said else "not an answer that the provider gives"))
+
+
+def of_the_whole(outcome: Outcome, members: int) -> list[Outcome]:
+    """Give each member of a batch what was said of the batch as a whole.
+
+    A refusal can be for the sake of one of them, or of their number, and nothing says of which.  So
+    nobody is refused by it: each is left to be tried again, which has to be by itself.
+    """
+    if isinstance(outcome, Rejected | Suppressed):
+        outcome = Deferred(reason("the batch was refused", outcome.reason), trouble=Trouble.MESSAGE)
+    return [outcome] * members
