@@ -74,7 +74,7 @@ class InDoubt:
     """Which attempt is in doubt: the newest."""
     age: float
     provider: str
-    """Where it was made."""
+    """Where it was made; empty if a mailer of version 0.2.0 died during it, which did not say."""
     doubts: int
     """How many attempts may have sent, this one included."""
     crashed: bool
@@ -83,6 +83,8 @@ class InDoubt:
     """Seconds since ``provider`` was asked for the first time, without another one in between."""
     quiet: float
     """Seconds since the attempt in doubt ended, or since its lease did."""
+    elsewhere: int = 0
+    """How many of the ``doubts`` are about other providers than ``provider``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class Beginning:
     provider: str
     doubts: int
     """How many attempts before this may have sent, as far as is known by now."""
+    elsewhere: int = 0
+    """How many of those were made at other providers than ``provider``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,13 @@ class Settlement:
     wait: float | None = None
     """Seconds until the next attempt; None when there is none."""
     provider: str | None = None
+    """Where it was made; None leaves what was written down when it began."""
     provider_message_id: str | None = None
     reason: str | None = None
     doubts: int = 0
     """How many attempts of the message may have sent by now."""
+    elsewhere: int = 0
+    """How many of those were made at other providers than ``provider``."""
 
 
 def waiting(state: State, seconds: float) -> Busy:

@@ -2,140 +2,162 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TypeVar
-from uuid import UUID
+from collections.abc import Sequence
 
-from services.mailer.claims.claims import (
-    Claim,
-    ClaimsUnavailableError,
-    Granted,
-    Settled,
-    Settlement,
-    State,
-    waiting,
+from services.mailer.claims.claims import Beginning, Claim, ClaimsUnavailableError, Settlement, Wish
+from services.mailer.claims.rules import not_ours, ours, take_over
+from services.mailer.database.sqlite import NOW, SqliteDatabase
+from services.mailer.database.table import Table
+
+# Times are Unix seconds; what the columns mean stands in the PostgreSQL store.
+_CLAIMS = Table(
+    "claims",
+    {
+        "message_id": "TEXT PRIMARY KEY",
+        "state": "TEXT NOT NULL",
+        "token": "INTEGER NOT NULL",
+        "attempt": "INTEGER NOT NULL",
+        "crashed": "INTEGER NOT NULL",
+        "doubts": "INTEGER NOT NULL DEFAULT 0",
+        "free_at": "REAL",
+        "first_at": "REAL NOT NULL",
+        "updated_at": "REAL NOT NULL",
+        "provider": "TEXT",
+        "provider_message_id": "TEXT",
+        "reason": "TEXT",
+        # Since version 0.3.0:
+        "noted": "INTEGER",
+        "looking": "INTEGER NOT NULL DEFAULT 0",
+        "series": "INTEGER NOT NULL DEFAULT 0",
+        "elsewhere": "INTEGER NOT NULL DEFAULT 0",
+        "asked_at": "REAL",
+        "ended_at": "REAL",
+    },
+    indexes={"claims_first_at": "first_at"},
+    options="WITHOUT ROWID",
 )
 
-T = TypeVar("T")
-
-_NOW = "((julianday('now') - 2440587.5) * 86400.0)"  # Unix seconds; unixepoch() cannot do fractions here
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS claims (
-    message_id TEXT PRIMARY KEY,
-    state TEXT NOT NULL,
-    token INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    crashed INTEGER NOT NULL,
-    doubts INTEGER NOT NULL DEFAULT 0,
-    free_at REAL,
-    first_at REAL NOT NULL,
-    updated_at REAL NOT NULL,
-    provider TEXT,
-    provider_message_id TEXT,
-    reason TEXT
-) WITHOUT ROWID
-"""
-
 _TAKE = f"""
-INSERT INTO claims (message_id, state, token, attempt, crashed, free_at, first_at, updated_at)
-VALUES (:id, 'begun', 1, 1, 0, {_NOW} + :lease, {_NOW}, {_NOW})
-ON CONFLICT (message_id) DO UPDATE SET
-    state = 'begun',
-    token = claims.token + 1,
-    attempt = claims.attempt + 1,
-    crashed = claims.state = 'begun',
-    doubts = claims.doubts + (claims.state IN ('begun', 'uncertain')),
-    free_at = excluded.free_at,
-    updated_at = excluded.updated_at
-WHERE claims.free_at <= {_NOW}
-RETURNING token, attempt, crashed, {_NOW} - first_at, doubts
-"""  # noqa: S608 - the only thing put in is _NOW above
+INSERT INTO claims (message_id, state, token, noted, attempt, crashed, provider, series,
+                    free_at, first_at, asked_at, updated_at)
+VALUES (:message_id, 'begun', 1, 1, 1, false, :provider, :series, {NOW} + :lease, {NOW}, {NOW}, {NOW})
+{take_over(now=NOW, lease=":lease")}
+RETURNING looking, token, attempt, provider, doubts, elsewhere, crashed,
+          {NOW} - first_at AS age, {NOW} - asked_at AS asked, {NOW} - ended_at AS quiet
+"""  # noqa: S608 - what is put in is text of ours
 
 _LOOK = f"""
-SELECT free_at - {_NOW}, state, attempt, provider, provider_message_id, reason
+SELECT state, free_at - {NOW} AS wait, attempt, provider, provider_message_id, reason, series
 FROM claims WHERE message_id = ?
-"""  # noqa: S608 - the only thing put in is _NOW above
+"""  # noqa: S608 - the only thing put in is NOW
+
+_BEGIN = f"""
+UPDATE claims SET
+    state = 'begun',
+    looking = false,
+    attempt = attempt + 1,
+    provider = :provider,
+    doubts = :doubts,
+    elsewhere = :elsewhere,
+    free_at = {NOW} + :lease,
+    asked_at = CASE WHEN provider = :provider THEN asked_at ELSE {NOW} END,
+    ended_at = NULL,
+    updated_at = {NOW}
+WHERE message_id = :message_id AND token = :token AND state = 'begun'
+RETURNING attempt
+"""  # noqa: S608 - the only thing put in is NOW
 
 _SETTLE = f"""
-UPDATE claims SET state = ?, free_at = {_NOW} + ?, updated_at = {_NOW}, provider = ?,
-    provider_message_id = ?, reason = ?
-WHERE message_id = ? AND token = ?
-"""  # noqa: S608 - the only thing put in is _NOW above
+UPDATE claims SET
+    state = :state,
+    looking = false,
+    doubts = :doubts,
+    elsewhere = :elsewhere,
+    free_at = {NOW} + :wait,
+    ended_at = CASE WHEN state = 'begun' AND NOT looking THEN {NOW} ELSE ended_at END,
+    updated_at = {NOW},
+    provider = coalesce(:provider, provider),
+    provider_message_id = :provider_message_id,
+    reason = :reason
+WHERE message_id = :message_id AND token = :token
+"""  # noqa: S608 - the only thing put in is NOW
 
-_BUSY_TIMEOUT_SECONDS = 5.0
+_PURGE = f"""
+DELETE FROM claims WHERE message_id IN (
+    SELECT message_id FROM claims
+    WHERE first_at < {NOW} - :older_than AND updated_at < {NOW} - :older_than
+      AND (free_at IS NULL OR free_at <= {NOW})
+    ORDER BY first_at
+    LIMIT :limit
+)
+"""  # noqa: S608 - the only thing put in is NOW
 
 
 class SqliteClaims:
-    """One connection; several mailers on one machine may share the file."""
+    """Claims in a file that the mailers of one machine share."""
 
     def __init__(self, path: str, *, lease: float) -> None:
-        self._path = path
         self._lease = lease
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
-        self._connection: sqlite3.Connection | None = None
+        self._database = SqliteDatabase(path, _CLAIMS, ClaimsUnavailableError)
 
-    async def take(self, ids: Sequence[UUID]) -> list[Claim]:
+    async def take(self, wishes: Sequence[Wish]) -> list[Claim]:
         """See :class:`~services.mailer.claims.claims.ClaimsStore`."""
-        return await self._transaction(lambda db: [self._take_one(db, message_id) for message_id in ids])
+        return await self._database.transaction(lambda db: [self._take(db, wish) for wish in wishes])
+
+    async def begin(self, beginnings: Sequence[Beginning]) -> list[int | None]:
+        """See :class:`~services.mailer.claims.claims.ClaimsStore`."""
+        return await self._database.transaction(lambda db: [self._begin(db, each) for each in beginnings])
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """See :class:`~services.mailer.claims.claims.ClaimsStore`."""
-        return await self._transaction(lambda db: [_settle_one(db, settlement) for settlement in settlements])
+        return await self._database.transaction(lambda db: [_settle(db, each) for each in settlements])
 
-    def _take_one(self, db: sqlite3.Connection, message_id: UUID) -> Claim:
-        row = db.execute(_TAKE, {"id": str(message_id), "lease": self._lease}).fetchone()
+    async def purge(self, *, older_than: float, limit: int) -> int:
+        """See :class:`~services.mailer.claims.claims.ClaimsStore`."""
+        values = {"older_than": older_than, "limit": limit}
+        return await self._database.transaction(lambda db: db.execute(_PURGE, values).rowcount)
+
+    async def close(self) -> None:
+        """Let go of the connection; the next call makes another one."""
+        await self._database.close()
+
+    def _take(self, db: sqlite3.Connection, wish: Wish) -> Claim:
+        key = str(wish.message_id)
+        values = {
+            "message_id": key,
+            "provider": wish.provider,
+            "series": wish.series,
+            "lease": self._lease,
+        }
+        row = db.execute(_TAKE, values).fetchone()
         if row is not None:
-            token, attempt, crashed, age, doubts = row
-            return Granted(message_id, token, attempt, bool(crashed), age, doubts)
-        wait, state, attempt, *details = db.execute(_LOOK, (str(message_id),)).fetchone()
-        if wait is not None:
-            return waiting(State(state), wait)
-        return Settled(State(state), attempt, *details)
+            return ours(wish.message_id, row)
+        return not_ours(wish, db.execute(_LOOK, (key,)).fetchone())
 
-    async def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
-
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            with self._connected() as db:  # commits, or rolls back
-                db.execute("BEGIN IMMEDIATE")
-                return work(db)
-        except (OSError, sqlite3.Error) as error:
-            raise ClaimsUnavailableError from error
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-            # Only the one thread of the executor ever uses it.
-            db = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
-            _switch_to_wal(db)
-            db.execute("PRAGMA synchronous = FULL")  # a claim that a power cut forgets is a doubled e-mail
-            db.execute(_SCHEMA)
-            self._connection = db
-        return self._connection
+    def _begin(self, db: sqlite3.Connection, beginning: Beginning) -> int | None:
+        values = {
+            "message_id": str(beginning.message_id),
+            "token": beginning.token,
+            "provider": beginning.provider,
+            "doubts": beginning.doubts,
+            "elsewhere": beginning.elsewhere,
+            "lease": self._lease,
+        }
+        row = db.execute(_BEGIN, values).fetchone()
+        return None if row is None else row["attempt"]
 
 
-def _switch_to_wal(db: sqlite3.Connection) -> None:
-    """SQLite does not wait for others here, so a second mailer that starts now has to try again."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _settle_one(db: sqlite3.Connection, settlement: Settlement) -> bool:
-    s = settlement
-    values = (s.state, s.wait, s.provider, s.provider_message_id, s.reason, str(s.message_id), s.token)
+def _settle(db: sqlite3.Connection, settlement: Settlement) -> bool:
+    values = {
+        "message_id": str(settlement.message_id),
+        "token": settlement.token,
+        "state": settlement.state,
+        "wait": settlement.wait,
+        "doubts": settlement.doubts,
+        "elsewhere": settlement.elsewhere,
+        "provider": settlement.provider,
+        "provider_message_id": settlement.provider_message_id,
+        "reason": settlement.reason,
+    }
     return db.execute(_SETTLE, values).rowcount == 1
