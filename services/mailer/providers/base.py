@@ -154,7 +154,12 @@ class Batchable(Provider, Protocol):
         """
 
     def build_batch(self, messages: Sequence[SendEmail]) -> Request:
-        """Turn two or more messages, whose :meth:`shared` is the same, into one request."""
+        """Turn two or more messages, whose :meth:`shared` is the same, into one request.
+
+        Raises:
+            UnsupportedError: Together they are more than the provider takes, or two of them get in each
+                other's way; by itself each is fine.
+        """
 
     def read_batch(self, response: Response, messages: Sequence[SendEmail]) -> list[Outcome]:
         """Give the outcome of each message, in order; never raises, whatever the bytes are."""

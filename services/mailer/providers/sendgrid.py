@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from services.mailer.outcome import Accepted, Outcome, Uncertain, reason
-from services.mailer.providers import fields
-from services.mailer.providers.base import Request, Response, UnsupportedError
-from services.mailer.providers.replies import by_status, identifier, parse, words
+from services.mailer.providers import fields, sendgrid_payload
+from services.mailer.providers.base import Request, Response, Traits
+from services.mailer.providers.replies import by_status, identifier, of_the_whole, parse, words
+from shared.signatures import SendEmail
 
-if TYPE_CHECKING:
-    from shared.signatures import Address, Attachment, SendEmail
-
-_RECIPIENTS = 1000
-_CATEGORIES = 10
-_CATEGORY_LENGTH = 255
-_CUSTOM_ARGS_BYTES = 10_000
-_RESERVED_HEADERS = frozenset({"x-sg-id", "x-sg-eid", "received", "dkim-signature"})
 _ERRORS_TOLD = 3
 
 _ACCEPTED = 202
@@ -25,28 +19,29 @@ _ACCEPTED = 202
 
 @dataclass(frozen=True, slots=True)
 class SendGrid:
-    """One SendGrid account.  It honours no idempotency key, and its send cannot be searched for."""
+    """One SendGrid account.
+
+    It honours no idempotency key, and cannot be searched by an id of ours: a message in doubt stays so.
+    A batch is of up to 1000 messages to one recipient each that share sender, Reply-To, text, HTML, files
+    and tags.
+
+    It cannot carry more than 1000 recipients, an address twice, more than ten tags of 255 characters,
+    10,000 bytes of metadata, an empty subject, or a message without text and HTML.
+    """
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.sendgrid.com"
     """``https://api.eu.sendgrid.com`` for a regional subuser in the EU."""
 
-    kind = "sendgrid"
+    kind: ClassVar[str] = "sendgrid"
+    traits: ClassVar[Traits] = Traits(batch_size=1000)
 
     def build(self, message: SendEmail) -> Request:
         """See :meth:`.Provider.build`.
 
         Limits: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations
         """
-        return Request(
-            url=f"{self.base_url.rstrip('/')}/v3/mail/send",
-            body=fields.compact(_payload(message)),
-            headers={
-                "Authorization": f"Bearer {self.api_key}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-            },
-        )
+        return self._request(sendgrid_payload.single(message))
 
     def read(self, response: Response) -> Outcome:
         """See :meth:`.Provider.read`.
@@ -61,6 +56,36 @@ class SendGrid:
             return Accepted(provider_message_id)
         return by_status(response, self._said(response.body))
 
+    def shared(self, message: SendEmail) -> Hashable | None:
+        """See :meth:`.Batchable.shared`."""
+        return sendgrid_payload.shared(message)
+
+    def build_batch(self, messages: Sequence[SendEmail]) -> Request:
+        """See :meth:`.Batchable.build_batch`.
+
+        https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
+        """
+        return self._request(sendgrid_payload.batch(messages))
+
+    def read_batch(self, response: Response, messages: Sequence[SendEmail]) -> list[Outcome]:
+        """See :meth:`.Batchable.read_batch`.
+
+        SendGrid takes all or none, and names them all by the same id.  In its events a suffix follows
+        that id, and what tells them apart is our message id among the custom arguments.
+        """
+        return of_the_whole(self.read(response), len(messages))
+
+    def _request(self, payload: dict[str, object]) -> Request:
+        return Request(
+            url=f"{self.base_url.rstrip('/')}/v3/mail/send",
+            body=fields.compact(payload),
+            headers={
+                "Authorization": f"Bearer {self.api_key}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+            },
+        )
+
     def _said(self, body: bytes) -> str:
         """Give the words of ``{"errors": [{"message", "field"}]}``; empty for any other body."""
         document = parse(body)
@@ -71,89 +96,3 @@ class SendGrid:
             for error in told[:_ERRORS_TOLD]
             if (message := error.get("message"))
         )
-
-
-def _payload(message: SendEmail) -> dict[str, object]:
-    if not message.subject:
-        raise UnsupportedError("SendGrid sends no message without a subject")
-    payload: dict[str, object] = {
-        "personalizations": [_personalization(message)],
-        "from": _person(message.sender),
-        "subject": message.subject,
-        "content": _content(message),
-        "headers": fields.headers(message, reserved=_RESERVED_HEADERS),
-        "custom_args": _custom_args(message),
-    }
-    # SendGrid takes the one or the other.
-    if len(message.reply_to) == 1:
-        payload["reply_to"] = _person(message.reply_to[0])
-    elif message.reply_to:
-        payload["reply_to_list"] = [_person(address) for address in message.reply_to]
-    if message.attachments:
-        payload["attachments"] = [_attachment(attachment) for attachment in message.attachments]
-    if message.tags:
-        payload["categories"] = _categories(message)
-    return payload
-
-
-def _personalization(message: SendEmail) -> dict[str, object]:
-    recipients = (*message.to, *message.cc, *message.bcc)
-    if len(recipients) > _RECIPIENTS:
-        raise UnsupportedError(f"SendGrid takes at most {_RECIPIENTS} recipients, not {len(recipients)}")
-    if len({address.email.lower() for address in recipients}) < len(recipients):
-        raise UnsupportedError("SendGrid takes an address only once over to, cc and bcc")
-    groups = {"to": message.to, "cc": message.cc, "bcc": message.bcc}
-    # An empty cc or bcc is refused.
-    return {kind: [_recipient(address) for address in group] for kind, group in groups.items() if group}
-
-
-def _person(address: Address) -> dict[str, str]:
-    return {"email": address.email, "name": address.name} if address.name else {"email": address.email}
-
-
-def _recipient(address: Address) -> dict[str, str]:
-    person = _person(address)
-    if {",", ";"} & set(address.name or ""):
-        # Here, unlike in from and reply_to, SendGrid reads a bare comma or semicolon as the end of an
-        # address, and drops the message after having accepted it.
-        # https://github.com/sendgrid/sendgrid-python/issues/291
-        escaped = person["name"].replace("\\", "\\\\").replace('"', '\\"')
-        person["name"] = f'"{escaped}"'
-    return person
-
-
-def _content(message: SendEmail) -> list[dict[str, str]]:
-    # In this order, and without an empty one.
-    bodies = {"text/plain": message.text, "text/html": message.html}
-    content = [{"type": kind, "value": body} for kind, body in bodies.items() if body]
-    if not content:
-        raise UnsupportedError("SendGrid sends no message without text or html")
-    return content
-
-
-def _custom_args(message: SendEmail) -> dict[str, str]:
-    custom_args = fields.metadata(message)
-    if len(fields.compact(custom_args)) > _CUSTOM_ARGS_BYTES:
-        raise UnsupportedError(f"SendGrid takes at most {_CUSTOM_ARGS_BYTES} bytes of metadata")
-    return custom_args
-
-
-def _categories(message: SendEmail) -> list[str]:
-    categories = fields.labels(message)
-    if len(categories) > _CATEGORIES:
-        raise UnsupportedError(f"SendGrid takes at most {_CATEGORIES} tags, not {len(categories)}")
-    if any(len(category) > _CATEGORY_LENGTH for category in categories):
-        raise UnsupportedError(f"SendGrid takes tags of at most {_CATEGORY_LENGTH} characters")
-    return categories
-
-
-def _attachment(attachment: Attachment) -> dict[str, str]:
-    carried = {
-        "content": attachment.content,
-        "filename": attachment.filename,
-        "type": attachment.content_type,
-        "disposition": "inline" if attachment.content_id else "attachment",
-    }
-    if attachment.content_id:
-        carried["content_id"] = attachment.content_id
-    return carried
