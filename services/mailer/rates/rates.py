@@ -28,7 +28,7 @@ class Slice:
     starts_in: float
     """Seconds until it begins, in the database's time; not below zero."""
     length: float
-    """Seconds; ``count`` requests are spread over them."""
+    """Seconds; ``count`` requests are spread over them.  Zero if nothing is given: ask again then."""
     paused: bool = False
     """It starts so late because the account pauses."""
     reason: str | None = None
@@ -49,7 +49,8 @@ class RateStore(Protocol):
         """Give the next free slice for ``count`` requests to an account that may do ``limit`` a second.
 
         ``share`` of the rate, between 0 and 1, is for an asker that is cautious after an outage.
-        While the account pauses nothing is given away: the slice then says when to ask again.
+        While the account pauses, or while enough of its time is given away already, nothing is given:
+        the slice, of length zero, then says when to ask again.
         """
 
     async def slow(self, account: str, *, pause: float, limit: float, reason: str) -> None:

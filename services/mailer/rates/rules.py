@@ -1,0 +1,112 @@
+"""How an account's time is given away, in SQL that both databases understand.
+
+Times are Unix seconds by the database's clock.  A statement decides by one reading of that clock, made
+when it has the row to itself: so slices neither overlap nor leave a gap while there is something to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.mailer.rates.rates import LEAST_SHARE, RECOVERY_SECONDS, SLOWING, Slice
+
+AHEAD_SECONDS = 1.0
+"""Once so much of an account's time is given away nobody gets more of it, so that others have a turn."""
+
+COLUMNS = {
+    "account": "text PRIMARY KEY",
+    # Up to when its time is given away.
+    "free_at": "double precision NOT NULL",
+    # The length of the slice given last; zero if nothing was.
+    "given": "double precision NOT NULL DEFAULT 0",
+    # NULL until it is slowed for the first time.
+    "rate": "double precision",
+    # From when on the rate recovers: the end of the pause that it was slowed in.
+    "changed_at": "double precision",
+    "paused_until": "double precision",
+    "reason": "text",
+}
+
+# What is left of the rate, recovered since.
+_RATE = """coalesce(
+    {least}({limit}, rates.rate + {limit} / {recovery} * {greatest}(clock.now - rates.changed_at, 0)), {limit}
+)"""
+
+# A pause does not cut a longer one short; that of no length ends it.
+_GOES_ON = "({pause} > 0 AND rates.paused_until > new.ends_at)"
+_ENDS_AT = "CASE WHEN {goes_on} THEN rates.paused_until ELSE new.ends_at END"
+
+LEASE = """
+INSERT INTO rates (account, free_at, given)
+VALUES ({account}, {clock} + {count} / ({limit} * {share}), {count} / ({limit} * {share}))
+ON CONFLICT (account) DO UPDATE SET (free_at, given) = (
+    SELECT CASE WHEN cut.given > 0 THEN cut.starts_at + cut.given ELSE rates.free_at END, cut.given
+    FROM (
+        SELECT free.starts_at,
+            CASE WHEN rates.paused_until > free.now OR free.starts_at > free.now + {ahead} THEN 0
+                 ELSE {count} / (free.rate * {share}) END AS given
+        FROM (
+            SELECT clock.now, {greatest}(rates.free_at, clock.now) AS starts_at, {rate} AS rate
+            FROM (SELECT {clock} AS now) AS clock
+        ) AS free
+    ) AS cut
+)
+RETURNING free_at - given - {clock} AS starts_in, given, paused_until - {clock} AS pause, reason
+"""
+
+SLOW = """
+INSERT INTO rates (account, free_at, rate, changed_at, paused_until, reason)
+SELECT {account}, clock.now, {greatest}({limit} * {slowing}, {limit} * {least_share}),
+       clock.now + {pause}, clock.now + {pause}, {reason}
+FROM (SELECT {clock} AS now) AS clock
+WHERE true
+ON CONFLICT (account) DO UPDATE SET (rate, changed_at, paused_until, reason) = (
+    SELECT CASE WHEN rates.changed_at > new.now THEN rates.rate
+                ELSE {greatest}(new.rate * {slowing}, {limit} * {least_share}) END,
+           {ends_at}, {ends_at},
+           CASE WHEN {goes_on} THEN rates.reason ELSE {reason} END
+    FROM (
+        SELECT clock.now, clock.now + {pause} AS ends_at, {rate} AS rate
+        FROM (SELECT {clock} AS now) AS clock
+    ) AS new
+)
+"""
+
+PAUSE = """
+INSERT INTO rates (account, free_at, paused_until, reason)
+VALUES ({account}, {clock}, {clock} + {pause}, {reason})
+ON CONFLICT (account) DO UPDATE SET (changed_at, paused_until, reason) = (
+    SELECT CASE WHEN rates.changed_at > new.now THEN {ends_at} ELSE rates.changed_at END,
+           {ends_at},
+           CASE WHEN {goes_on} THEN rates.reason ELSE {reason} END
+    FROM (SELECT clock.now, clock.now + {pause} AS ends_at FROM (SELECT {clock} AS now) AS clock) AS new
+)
+"""
+
+PAUSED = "SELECT paused_until - {clock} AS pause, reason FROM rates WHERE account = {account}"
+
+
+def spelt(statement: str, **words: str) -> str:
+    """Give one of the statements above in the words of a database: its clock, functions, parameters."""
+    numbers = {"slowing": SLOWING, "recovery": RECOVERY_SECONDS, "least_share": LEAST_SHARE}
+    for part, text in (("{rate}", _RATE), ("{ends_at}", _ENDS_AT), ("{goes_on}", _GOES_ON)):
+        statement = statement.replace(part, text)
+    return statement.format(**words, **numbers)
+
+
+def slice_of(row: Mapping[str, Any], ahead: float) -> Slice:
+    """Read what a lease returned."""
+    if row["given"] > 0:
+        return Slice(max(row["starts_in"], 0.0), row["given"])
+    pause, reason = pause_of(row)
+    if pause > 0:
+        return Slice(pause, 0.0, paused=True, reason=reason)
+    return Slice(max(row["starts_in"] - ahead, 0.0), 0.0)
+
+
+def pause_of(row: Mapping[str, Any] | None) -> tuple[float, str | None]:
+    """Read how long an account still pauses, and why."""
+    if row is None or row["pause"] is None or row["pause"] <= 0:
+        return 0.0, None
+    return row["pause"], row["reason"]
