@@ -45,7 +45,7 @@ def _payload(message: SendEmail) -> dict[str, object]:
         **_tag(message),
         "Headers": _headers(message),
         "Metadata": _metadata(message),
-        "Attachments": [_file(attachment) for attachment in message.attachments],
+        **_files(message),
     }
 
 
@@ -96,6 +96,11 @@ def _metadata(message: SendEmail) -> dict[str, str]:
                 f" and values of at most {_METADATA_VALUE}"
             )
     return metadata
+
+
+def _files(message: SendEmail) -> dict[str, list[dict[str, str]]]:
+    files = [_file(attachment) for attachment in message.attachments]
+    return {"Attachments": files} if files else {}
 
 
 def _file(attachment: Attachment) -> dict[str, str]:
