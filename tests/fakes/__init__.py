@@ -1,15 +1,16 @@
-"""Fakes of the providers' HTTP interfaces, faithful where mail could be lost or sent twice."""
+"""Fakes of the providers, faithful where mail could be lost or sent twice."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tests.fakes.esp import FakeESP
+from tests.fakes.fake import Fake
 from tests.fakes.mandrill import FakeMandrill
 from tests.fakes.sendgrid import FakeSendGrid
 
-if TYPE_CHECKING:
-    from tests.fakes.esp import FakeESP
+HTTP_FAKES: dict[str, type[FakeESP]] = {
+    FakeSendGrid.kind: FakeSendGrid,
+    FakeMandrill.kind: FakeMandrill,
+}
+FAKES: dict[str, type[Fake]] = {**HTTP_FAKES}
 
-FAKES: dict[str, type[FakeESP]] = {FakeSendGrid.kind: FakeSendGrid, FakeMandrill.kind: FakeMandrill}
-
-__all__ = ["FAKES", "FakeMandrill", "FakeSendGrid"]
+__all__ = ["FAKES", "HTTP_FAKES", "Fake", "FakeESP", "FakeMandrill", "FakeSendGrid"]

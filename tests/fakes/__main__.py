@@ -7,12 +7,10 @@ import asyncio
 import contextlib
 import pathlib
 import signal
-from typing import TYPE_CHECKING
 
 from tests.fakes import FAKES, faults
-
-if TYPE_CHECKING:
-    from tests.fakes.esp import FakeESP
+from tests.fakes.bucket import Bucket
+from tests.fakes.fake import Fake
 
 
 def _arguments() -> argparse.Namespace:
@@ -25,6 +23,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api-key", help="the one key that is good; any is, without it")
     parser.add_argument("--latency-ms", type=float, default=0, help="how long every answer takes")
     parser.add_argument("--script", type=_script, default=[], help=faults.SCRIPT)
+    parser.add_argument("--share", type=float, default=0, help="of the other requests, to be treated badly")
+    parser.add_argument("--seed", type=int, default=1, help="decides which, and how (default: %(default)s)")
+    parser.add_argument("--rate", type=float, help="requests a second; more of them are refused")
+    parser.add_argument("--burst", type=float, default=1, help="requests above the rate, at once")
     parser.add_argument("--record", type=pathlib.Path, help="file to append every request to, as JSON lines")
     return parser.parse_args()
 
@@ -36,7 +38,7 @@ def _script(text: str) -> list[faults.Fault]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-async def _run(fake: FakeESP, host: str, port: int) -> None:
+async def _run(fake: Fake, host: str, port: int) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -52,6 +54,8 @@ def main() -> None:
         api_key=arguments.api_key, latency=arguments.latency_ms / 1000, record_file=arguments.record
     )
     fake.script(*arguments.script)
+    fake.rule = faults.seeded(arguments.seed, arguments.share, weights=fake.weights)
+    fake.limit = Bucket(arguments.rate, arguments.burst) if arguments.rate else None
     fake.on_accept = lambda entry: print(
         f"accepted {entry.message_id} as {entry.provider_message_id} {fake.summary(entry.payload)}",
         flush=True,

@@ -74,9 +74,11 @@ class Connections:
             return lost
         return self._connections.setdefault(request.protocol, Connection())
 
-    def answered(self, connection: Connection, number: int, status: int, *, reused: bool) -> None:
+    def answered(
+        self, connection: Connection, number: int, status: int, *, reused: bool, honest: bool
+    ) -> None:
         """Note that the whole answer is written; unless the connection is reused, it is us who end it."""
-        self._record.answer(number, status=status, answered=not connection.gone.is_set())
+        self._record.note(number, status=status, answered=not connection.gone.is_set(), honest=honest)
         if reused:
             connection.answers.append((time.monotonic(), number, status))
         while connection.answers and connection.answers[0][0] < time.monotonic() - GRACE:
@@ -92,4 +94,4 @@ class Connections:
         # All of them, not the last alone: a client can have read many answers and recorded none.
         for written, number, status in connection.answers:
             if written >= time.monotonic() - GRACE:
-                self._record.answer(number, status=status, answered=False)
+                self._record.note(number, status=status, answered=False)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +16,44 @@ class Call:
     path: str
     headers: dict[str, str]
     """Names in lower case."""
-    payload: Any
-    """The parsed JSON; None where the body was none."""
-    size: int
-    """Of the body, in bytes."""
+    payload: Any = None
+    """The parsed JSON; a form as in :mod:`.forms`; None where the body was neither."""
+    body: bytes = b""
+    query: dict[str, list[str]] = field(default_factory=dict)
+    refused: frozenset[int] = frozenset()
+    """Places of the messages of a batch that a fault has the provider refuse, where it can refuse some."""
+
+    @property
+    def size(self) -> int:
+        """Of the body, in bytes."""
+        return len(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of one message of a batch."""
+
+    accepted: bool
+    provider_message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the provider says, and whether it took the message over."""
+    """What the provider says, and what it took over."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     accepted: bool = False
+    """Of a request of one message."""
     provider_message_id: str | None = None
+    fates: tuple[Fate, ...] = ()
+    """Of a batch: what becomes of each of its messages, in order; empty where it is refused as a whole."""
+
+    @property
+    def takes(self) -> bool:
+        """Whether anything is taken over."""
+        return self.accepted or any(fate.accepted for fate in self.fates)
 
 
 def parsed(body: bytes) -> Any:

@@ -1,106 +1,48 @@
-"""A provider on a real socket, which fails on request and writes down what it saw."""
+"""A provider with an HTTP interface, on a real socket."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from abc import ABC, abstractmethod
-from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from tests.fakes import faults, wire
-from tests.fakes.connections import Connections
+from tests.fakes.connections import Connection, Connections
 from tests.fakes.dialect import Call, Verdict, parsed
-from tests.fakes.record import Entry, Record
+from tests.fakes.entry import Entry
+from tests.fakes.fake import Fake
+from tests.fakes.forms import form, is_form
+from tests.fakes.hooks import Dialect
+from tests.fakes.keys import Keys
+from tests.fakes.treatments import Searching
 
 if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Callable, Coroutine, Iterator
-
     from aiohttp.web_request import BaseRequest
 
-Result = TypeVar("Result")
 
+class FakeESP(Dialect, Fake):
+    """Base of the HTTP fakes; a subclass is one provider's :class:`.Dialect`."""
 
-class FakeESP(ABC):
-    """Base of the fakes; a subclass knows one provider's dialect.
-
-    Use it with ``async with`` on the running loop, or with ``with fake.in_thread():`` beside it.
-    Everything but ``start`` and ``stop`` may be used from any thread.
-    """
-
-    kind: ClassVar[str]
-
-    def __init__(
-        self, *, api_key: str | None = None, latency: float = 0.0, record_file: pathlib.Path | None = None
-    ) -> None:
-        """Prepare a fake.
-
-        Args:
-            api_key: The one key that is good; None takes any.
-            latency: Seconds that every answer takes; the message is taken over at half-time.
-            record_file: Where to append every change of the record, one JSON line each.
-        """
-        self.api_key = api_key
-        self.latency = latency
-        self.rule: Callable[[Entry], faults.Fault | None] | None = None
-        """Asked for every request that the script does not cover; None is the usual treatment."""
-        self.on_accept: Callable[[Entry], None] | None = None
-        self._record = Record(record_file)
-        self._script: deque[faults.Fault] = deque()
+    def __init__(self, **settings: Any) -> None:
+        """Prepare a fake; see :class:`.Fake` for the settings."""
+        super().__init__(**settings)
+        self.keys: Keys | None = None
+        """Set by a dialect whose provider honours idempotency keys."""
+        self.searching = Searching()
+        """The lag, the script and the rule of searches."""
         self._connections = Connections(self._record)
         self._runner: web.ServerRunner | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._address = ("127.0.0.1", 0)
-
-    @abstractmethod
-    def judge(self, call: Call) -> Verdict:
-        """Say what the provider would; must not change anything."""
-
-    @abstractmethod
-    def refusal(self, status: int) -> Verdict:
-        """Give the provider's own words for a status, for faults that bring none."""
-
-    @abstractmethod
-    def message_id(self, payload: Any) -> str | None:
-        """Find our message id where the adapter put it."""
-
-    @abstractmethod
-    def summary(self, payload: Any) -> str:
-        """Name recipients and subject in one line."""
 
     @property
     def base_url(self) -> str:
         host, port = self._address
         return f"http://{host}:{port}"
 
-    @property
-    def record(self) -> tuple[Entry, ...]:
-        """The messages taken over, in that order."""
-        return self._record.accepted
-
-    @property
-    def requests(self) -> tuple[Entry, ...]:
-        """Every request, in the order of arrival."""
-        return self._record.requests
-
-    def script(self, *treatments: faults.Fault) -> None:
-        """Treat the next requests so, one each."""
-        self._script.extend(treatments)
-
-    def wait_for(self, count: int, *, timeout: float = 10.0) -> tuple[Entry, ...]:
-        """Block until *count* messages are taken over; not to be called on the fake's own loop.
-
-        Raises:
-            TimeoutError: They were not, within *timeout* seconds.
-        """
-        return self._record.wait(count, timeout=timeout)
-
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen.  A second start, after a stop, takes the same port again."""
         self._loop = asyncio.get_running_loop()
         self._connections.open()
         self._runner = web.ServerRunner(self._connections.server(self._serve), shutdown_timeout=0.05)
@@ -109,72 +51,107 @@ class FakeESP(ABC):
         self._address = (host, self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Close the port and every connection; the record stays."""
         self._connections.close()
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
         self._record.close()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    @contextmanager
-    def in_thread(self, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Self]:
-        """Run on an event loop of its own, in a thread of its own."""
-        loop = self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name=f"fake-{self.kind}", daemon=True)
-        thread.start()
-        try:
-            self.call(self.start(host=host, port=port))
-            yield self
-        finally:
-            self.call(self.stop())
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
-
-    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run ``fake.stop()`` or ``fake.start()`` from outside of the fake's thread."""
-        if self._loop is None:
-            raise RuntimeError("the fake was never started")
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
-
     async def _serve(self, request: BaseRequest) -> web.StreamResponse:
         connection = self._connections.of(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = Call(request.method, request.path, headers, query=parse_qs(request.query_string))
+        if fault := self._treatments.cut():
+            await request.content.readany()
+            entry = self._opened(call, None)
+            return await self._answer(request, connection, entry, self.refusal(500), fault)
         try:
             body = await request.content.read()
         except (ConnectionError, web.RequestPayloadError):
             return web.Response()  # The client went away in the middle of its request: we saw none.
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        call = Call(request.method, request.path, headers, parsed(body), len(body))
-        message_id = self.message_id(call.payload)
-        entry = self._record.open(
-            path=call.path, message_id=message_id, payload=call.payload, headers=headers
+        payload = await form(request, body) if is_form(request.content_type) else parsed(body)
+        call = replace(call, body=body, payload=payload)
+        entry = self._opened(call, self.searched_for(call))
+        try:
+            treat = self._send if entry.searched_for is None else self._search
+            return await self._answer(request, connection, entry, *await treat(call, entry))
+        finally:
+            if self.keys:
+                self.keys.release(entry.number)
+
+    def _opened(self, call: Call, searched_for: str | None) -> Entry:
+        members = () if searched_for is not None else self.members(call)
+        alone = searched_for is None and not members
+        return self._record.open(
+            method=call.method,
+            path=call.path,
+            query=call.query,
+            headers=call.headers,
+            payload=call.payload,
+            message_id=self.message_id(call.payload) if alone else None,
+            searched_for=searched_for,
+            members=members,
         )
-        fault = self._treatment(entry)
-        verdict = self.judge(call)
+
+    async def _search(self, call: Call, entry: Entry) -> tuple[Verdict, faults.Fault]:
+        await asyncio.sleep(self.latency)
+        indexed = time.monotonic() - self.searching.lag
+        messages = self._record.accepted_of(entry.searched_for or "")
+        known = tuple(each for each in messages if (each.accepted_monotonic or 0) <= indexed)
+        return self.found(call, known), self.searching.of(entry)
+
+    async def _send(self, call: Call, entry: Entry) -> tuple[Verdict, faults.Fault]:
+        if self.limit and not self.limit.take():
+            self._record.note(entry.number, throttled=True)
+            return self.refusal(429), faults.usual()
+        fault = self._treatments.of(entry)
+        verdict = self.judge(replace(call, refused=fault.refused))
+        if earlier := self._earlier(call, entry, verdict):
+            await asyncio.sleep(self.latency)
+            return earlier, fault if earlier.takes else faults.usual()
         # A client that leaves changes nothing about what the provider does with a message it has read.
         await asyncio.sleep(self.latency / 2)
-        if fault.accept and verdict.accepted:
-            entry = self._record.accept(entry.number, verdict.provider_message_id)
-            if self.on_accept:
-                self.on_accept(entry)
+        if fault.accept:
+            self._take(entry, verdict)
         await asyncio.sleep(self.latency / 2)
+        return verdict, faults.usual() if fault.accept and not verdict.takes else fault
+
+    def _earlier(self, call: Call, entry: Entry, verdict: Verdict) -> Verdict | None:
+        """Give what is said to an idempotency key that is known; None if there is none, or it is new."""
+        key = self.key(call)
+        if self.keys is None or key is None or not verdict.takes:
+            return None
+        earlier = self.keys.claim(key, call, entry.number)
+        if earlier and earlier.takes:
+            self._record.note(entry.number, repeated=True)
+        return earlier
+
+    def _take(self, entry: Entry, verdict: Verdict) -> None:
+        if verdict.accepted:
+            self._took(entry.number, verdict.provider_message_id)
+        for place, fate in enumerate(verdict.fates):
+            if fate.accepted:
+                self._took(entry.number, fate.provider_message_id, place)
+        if self.keys and verdict.takes:
+            self.keys.keep(entry.number, verdict)
+
+    async def _answer(
+        self,
+        request: BaseRequest,
+        connection: Connection,
+        entry: Entry,
+        verdict: Verdict,
+        fault: faults.Fault,
+    ) -> web.StreamResponse:
+        if fault.label:
+            self._record.note(entry.number, fault=fault.label)
         words = verdict if fault.status is None else self.refusal(fault.status)
-        if fault.accept and not verdict.accepted:
-            fault, words = faults.usual(), verdict
+        if self.limit and fault.body is None:
+            words = replace(words, headers={**self.rate_headers(self.limit), **words.headers})
         response, complete = await wire.answer(request, connection, words, fault)
         if complete:
-            self._connections.answered(connection, entry.number, response.status, reused=request.keep_alive)
+            reused = request.keep_alive
+            self._connections.answered(
+                connection, entry.number, response.status, reused=reused, honest=fault.honest
+            )
         return response
-
-    def _treatment(self, entry: Entry) -> faults.Fault:
-        try:
-            return self._script.popleft()
-        except IndexError:
-            return (self.rule and self.rule(entry)) or faults.usual()

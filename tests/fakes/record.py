@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, TextIO
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    import pathlib
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One request, as far as it has come by now; times are seconds."""
-
-    number: int
-    """Counted from 1 in the order of arrival."""
-    path: str
-    arrived_at: float
-    """Unix time."""
-    arrived: float
-    """Monotonic time, which all processes of one machine share."""
-    message_id: str | None
-    """Ours, from the metadata."""
-    payload: Any
-    """The parsed JSON; None where the body was none."""
-    headers: dict[str, str]
-    """Names in lower case."""
-    accepted: bool = False
-    """The fake took the message over: it would be in a mailbox now."""
-    accepted_at: float | None = None
-    accepted_monotonic: float | None = None
-    provider_message_id: str | None = None
-    status: int | None = None
-    """Of the answer that was begun."""
-    answered: bool = False
-    """The client certainly had the whole answer, and half a second to make use of it."""
+from tests.fakes.entry import Entry, Member
 
 
 class Record:
@@ -45,7 +19,8 @@ class Record:
 
     def __init__(self, file: pathlib.Path | None = None) -> None:
         self._entries: list[Entry] = []
-        self._order: list[int] = []
+        self._order: list[tuple[int, int | None]] = []
+        self._of: defaultdict[str | None, list[tuple[int, int | None]]] = defaultdict(list)
         self._changed = threading.Condition()
         self._path = file
         self._file: TextIO | None = None
@@ -58,43 +33,59 @@ class Record:
 
     @property
     def accepted(self) -> tuple[Entry, ...]:
-        """The requests whose message was taken over, in that order."""
+        """The messages taken over, in that order."""
         with self._changed:
-            return tuple(self._entries[number - 1] for number in self._order)
+            return tuple(self._entries[number - 1].message(place) for number, place in self._order)
 
-    def open(self, *, path: str, message_id: str | None, payload: Any, headers: dict[str, str]) -> Entry:
-        """Begin the entry of a request that has just arrived."""
+    def accepted_of(self, message_id: str) -> tuple[Entry, ...]:
+        """Give the acceptances of one message: more than one if it was doubled."""
+        with self._changed:
+            return tuple(
+                self._entries[number - 1].message(place) for number, place in self._of.get(message_id, [])
+            )
+
+    def open(self, *, members: Sequence[tuple[str | None, Any]] = (), **seen: Any) -> Entry:
+        """Begin the entry of a request that has just arrived.
+
+        Args:
+            members: The messages of a batch, each by our id and its own part of the payload.
+            **seen: The other fields of :class:`.Entry` that are known already.
+        """
         with self._changed:
             entry = Entry(
                 number=len(self._entries) + 1,
-                path=path,
                 arrived_at=time.time(),
                 arrived=time.monotonic(),
-                message_id=message_id,
-                payload=payload,
-                headers=headers,
+                members=tuple(Member(*member) for member in members),
+                **seen,
             )
             self._entries.append(entry)
-            self._write(asdict(entry))
+            if self._path is not None:
+                self._write(asdict(entry))
             self._changed.notify_all()
         return entry
 
-    def accept(self, number: int, provider_message_id: str | None) -> Entry:
-        """Note that the message of request *number* is taken over."""
+    def accept(self, number: int, provider_message_id: str | None, place: int | None = None) -> Entry:
+        """Note that a message is taken over: that of request *number*, or the one at *place* in its batch."""
         with self._changed:
-            self._order.append(number)
-            return self._change(
-                number,
-                accepted=True,
-                accepted_at=time.time(),
-                accepted_monotonic=time.monotonic(),
-                provider_message_id=provider_message_id,
-            )
+            now = {"accepted": True, "accepted_at": time.time(), "accepted_monotonic": time.monotonic()}
+            entry = self._entries[number - 1]
+            if place is None:
+                entry = self._change(number, **now, provider_message_id=provider_message_id)
+            else:
+                if not entry.accepted:
+                    self._change(number, **now)
+                entry = self._change_member(number, place, **now, provider_message_id=provider_message_id)
+            self._order.append((number, place))
+            message = entry.message(place)
+            self._of[message.message_id].append((number, place))
+            self._changed.notify_all()
+            return message
 
-    def answer(self, number: int, *, status: int, answered: bool) -> Entry:
-        """Note how the answer to request *number* fares."""
+    def note(self, number: int, **changes: Any) -> Entry:
+        """Note how request *number* fares: fields of its :class:`.Entry`."""
         with self._changed:
-            return self._change(number, status=status, answered=answered)
+            return self._change(number, **changes)
 
     def wait(self, count: int, *, timeout: float) -> tuple[Entry, ...]:
         """Block until *count* messages are accepted.
@@ -115,11 +106,18 @@ class Record:
                 self._file = None
 
     def _change(self, number: int, **changes: Any) -> Entry:
-        entry = replace(self._entries[number - 1], **changes)
-        self._entries[number - 1] = entry
+        entry = self._entries[number - 1] = replace(self._entries[number - 1], **changes)
         self._write({"number": number, **changes})
         self._changed.notify_all()
         return entry
+
+    def _change_member(self, number: int, place: int, **changes: Any) -> Entry:
+        entry = self._entries[number - 1]
+        members = list(entry.members)
+        members[place] = replace(members[place], **changes)
+        self._entries[number - 1] = replace(entry, members=tuple(members))
+        self._write({"number": number, "member": place, **changes})
+        return self._entries[number - 1]
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._path is None:
@@ -139,5 +137,13 @@ def read(file: pathlib.Path) -> tuple[Entry, ...]:
     for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("\n"):
             told = json.loads(line)
-            entries.setdefault(told["number"], {}).update(told)
+            entry = entries.setdefault(told["number"], {})
+            place = told.pop("member", None)
+            if place is None:
+                entry.update(told)
+            else:
+                del told["number"]
+                entry["members"][place].update(told)
+    for fields in entries.values():
+        fields["members"] = tuple(Member(**member) for member in fields["members"])
     return tuple(Entry(**fields) for _, fields in sorted(entries.items()))

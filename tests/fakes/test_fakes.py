@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fakes import FAKES, FakeMandrill, FakeSendGrid, faults
+from tests.fakes import FAKES, HTTP_FAKES, FakeMandrill, FakeSendGrid, faults
 from tests.fakes.esp import FakeESP
 from tests.fakes.record import read
 
@@ -53,9 +53,9 @@ CALLS: dict[str, Callable[..., tuple[str, dict[str, Any], dict[str, str]]]] = {
 }
 
 
-@pytest.fixture(params=FAKES)
+@pytest.fixture(params=HTTP_FAKES)
 async def fake(request: pytest.FixtureRequest) -> AsyncIterator[FakeESP]:
-    async with FAKES[request.param](api_key=KEY) as fake:
+    async with HTTP_FAKES[request.param](api_key=KEY) as fake:
         yield fake
 
 
@@ -217,7 +217,7 @@ async def test_mandrill_validates(client: httpx.AsyncClient, changes: dict[str, 
 @pytest.mark.parametrize(("name", "status"), [("sendgrid", 401), ("mandrill", 500)])
 async def test_the_key_is_checked(client: httpx.AsyncClient, name: str, status: int) -> None:
     """A wrong key takes nothing over."""
-    async with FAKES[name](api_key="another-key") as fake:
+    async with HTTP_FAKES[name](api_key="another-key") as fake:
         answer = await send(client, fake)
 
     assert status == answer.status_code

@@ -13,7 +13,7 @@ import httpx
 
 from services.mailer.providers.base import Outgoing, Provider, Request, Response
 from services.mailer.providers.outbox import Outbox
-from tests.fakes import FAKES
+from tests.fakes import HTTP_FAKES
 from tests.mailer.carried import READERS, Carried
 from tests.mailer.made import KEY, made
 
@@ -37,7 +37,7 @@ async def place(kind: str, folder: pathlib.Path) -> AsyncIterator[Place]:
         directory.mkdir()
         yield Place(Outbox(directory), write, lambda: read(next(directory.iterdir()).read_bytes()))
         return
-    async with FAKES[kind](api_key=KEY) as fake:
+    async with HTTP_FAKES[kind](api_key=KEY) as fake:
         yield Place(made(kind, fake.base_url), post, lambda: read(fake.record[0].payload))
 
 

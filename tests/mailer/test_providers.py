@@ -13,7 +13,7 @@ from services.mailer.outcome import Accepted, Deferred, Rejected, Suppressed, Un
 from services.mailer.providers import PROVIDERS
 from services.mailer.providers.base import Response, UnsupportedError
 from shared.signatures import Address, SendEmail
-from tests.fakes import FAKES, faults
+from tests.fakes import HTTP_FAKES, faults
 from tests.fakes.esp import FakeESP
 from tests.mailer.answers import ACCEPTANCES, REFUSALS, ROWS
 from tests.mailer.answers.answer import DATE, RESET
@@ -27,9 +27,9 @@ from tests.mailer.samples import MESSAGE_ID, PLAIN, SAMPLES, message
 OUTCOMES = (Accepted, Deferred, Rejected, Suppressed, Unauthorised, Uncertain)
 
 
-@pytest.fixture(params=FAKES)
+@pytest.fixture(params=HTTP_FAKES)
 async def fake(request: pytest.FixtureRequest) -> AsyncIterator[FakeESP]:
-    async with FAKES[request.param](api_key=KEY) as fake:
+    async with HTTP_FAKES[request.param](api_key=KEY) as fake:
         yield fake
 
 
@@ -127,7 +127,7 @@ def test_acceptance_carries_the_provider_s_message_id(
         ({}, None),
     ],
 )
-@pytest.mark.parametrize("kind", FAKES)
+@pytest.mark.parametrize("kind", HTTP_FAKES)
 def test_the_wait_follows_the_provider_s_hint(
     kind: str, headers: dict[str, str], seconds: float | None
 ) -> None:
@@ -262,7 +262,7 @@ def test_every_provider_is_in_every_table(table: dict[str, Any]) -> None:
     assert set(PROVIDERS) == set(table)
 
 
-@pytest.mark.parametrize("kind", FAKES)
+@pytest.mark.parametrize("kind", HTTP_FAKES)
 def test_the_base_url_may_end_with_a_slash(kind: str) -> None:
     """Both spellings in the settings mean the same."""
     bare, slashed = made(kind, "https://provider.test"), made(kind, "https://provider.test/")
