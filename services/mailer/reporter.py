@@ -18,7 +18,7 @@ from kombu import Connection, Producer
 
 from services.mailer.batching import Batching
 from services.mailer.broker import Broker
-from services.mailer.delivery import UnreportedError
+from services.mailer.delivery.ports import UnreportedError
 from shared.signatures import EXCHANGE, RecordEvent
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class BrokerReporter:
         self._mentions: set[asyncio.Task[None]] = set()
 
     async def report(self, event: RecordEvent) -> None:
-        """See :class:`~services.mailer.delivery.Reporter`.
+        """See :class:`~services.mailer.delivery.ports.Reporter`.
 
         Raises:
             UnreportedError: The broker did not take it, even on a new connection.
@@ -56,7 +56,7 @@ class BrokerReporter:
         await self._publishing(event)
 
     def mention(self, event: RecordEvent) -> None:
-        """See :class:`~services.mailer.delivery.Reporter`."""
+        """See :class:`~services.mailer.delivery.ports.Reporter`."""
         task = asyncio.get_running_loop().create_task(self._try(event))
         self._mentions.add(task)  # the loop itself keeps no reference
         task.add_done_callback(self._mentions.discard)

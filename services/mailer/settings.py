@@ -8,15 +8,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.mailer.account_settings import (
+    AccountSettings,
+    MandrillAccount,
+    OutboxAccount,
+    SendGridAccount,
+    with_kinds,
+)
+from shared.signatures import Lane
 
 
 class Settings(BaseSettings):
     """The mailer's settings; the defaults are the embedded mode, which needs nothing installed."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PILLARBOX_", extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+        env_prefix="PILLARBOX_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     broker_url: SecretStr = SecretStr("filesystem://var/broker")
@@ -26,10 +39,19 @@ class Settings(BaseSettings):
     """``postgresql://user:password@host/database``, or ``sqlite:///file``; shared by all mailers."""
 
     slots: Annotated[int, Field(ge=1, le=2000)] = 100
-    """Messages one mailer works on at once; threads that mostly wait for the provider."""
+    """Messages of each lane that one mailer works on at once; threads that mostly wait for the provider."""
 
-    provider: Literal["outbox", "sendgrid", "mandrill"] = "outbox"
-    """Who delivers.  ``outbox`` writes ``.eml`` files instead of sending."""
+    provider: str = "outbox"
+    """Who delivers: accounts in order, with commas; the next one is asked while those before it cannot be.
+
+    Each is the name of an account in ``providers``, or one of ``outbox``, ``sendgrid`` and ``mandrill``
+    with the settings below.  ``outbox`` writes ``.eml`` files instead of sending."""
+
+    bulk_provider: str | None = None
+    """The same for the bulk lane; without it bulk mail takes the way of all mail."""
+
+    providers: Annotated[dict[str, AccountSettings], BeforeValidator(with_kinds)] = {}
+    """Accounts by name: ``PILLARBOX_PROVIDERS__<NAME>__<FIELD>``, or one JSON object."""
 
     outbox_directory: Path = Path("var/outbox")
     """Where the ``outbox`` provider writes."""
@@ -73,6 +95,25 @@ class Settings(BaseSettings):
     unauthorised_pause_seconds: Annotated[float, Field(gt=0)] = 60.0
     """Wait after the provider refused the account itself; somebody has to repair the key."""
 
+    circuit_failures: Annotated[int, Field(ge=1)] = 5
+    """Failures of an account in a row after which no message is sent there for a while."""
+
+    circuit_longest_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """An account that is away is tried with one message after 1 s, 2 s, 4 s, and at least this often."""
+
+    recovery_ramp_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How long an account that came back takes from a tenth of its load to all of it."""
+
+    account_patience_seconds: Annotated[float, Field(ge=0)] = 600.0
+    """How long a message waits in its slot while every account is away, before it goes back to the broker
+    (RabbitMQ allows half an hour; on other brokers, which hand it out again, it is at most 20 s)."""
+
+    bulk_requests: Annotated[int, Field(ge=1)] = 4
+    """Requests with many bulk messages each that are under way at one account; what waits shares the next."""
+
+    claims_retention_days: Annotated[float, Field(gt=0)] = 30.0
+    """How long it is remembered what became of a message: a copy that comes later would be sent again."""
+
     bug_retry_limit: Annotated[int, Field(ge=0)] = 60
     """How often a message that makes our own code fail comes again before it is a dead letter."""
 
@@ -90,10 +131,38 @@ class Settings(BaseSettings):
         if self.lease_seconds < 2 * self.attempt_deadline_seconds:
             msg = "lease_seconds must be at least twice attempt_deadline_seconds"
             raise ValueError(msg)
-        if self.provider != "outbox" and getattr(self, f"{self.provider}_api_key") is None:
-            msg = f"provider={self.provider} needs {self.provider}_api_key"
-            raise ValueError(msg)
+        for lane in Lane:
+            self.accounts(lane)
         return self
+
+    def accounts(self, lane: Lane) -> dict[str, AccountSettings]:
+        """The accounts that the lane's messages may take, in order.
+
+        Raises:
+            ValueError: One of them is not there, or lacks its key.
+        """
+        bulk = lane is Lane.BULK and self.bulk_provider is not None
+        setting, names = ("bulk_provider", self.bulk_provider) if bulk else ("provider", self.provider)
+        listed = [name.strip() for name in (names or "").split(",")]
+        if len(set(listed)) < len(listed):
+            msg = f"{setting} names an account twice"
+            raise ValueError(msg)
+        return {name: self.providers.get(name) or self._plain(setting, name) for name in listed}
+
+    def _plain(self, setting: str, name: str) -> AccountSettings:
+        """Make an account of the settings that every deployment had before there could be several."""
+        if name == "outbox":
+            return OutboxAccount(kind=name, directory=self.outbox_directory)
+        if name not in {"sendgrid", "mandrill"}:
+            msg = f"{setting}: there is no account {name!r} in providers"
+            raise ValueError(msg)
+        key = self.sendgrid_api_key if name == "sendgrid" else self.mandrill_api_key
+        if key is None:
+            msg = f"{setting}={name} needs {name}_api_key"
+            raise ValueError(msg)
+        if name == "sendgrid":
+            return SendGridAccount(kind="sendgrid", api_key=key, base_url=self.sendgrid_base_url)
+        return MandrillAccount(kind="mandrill", api_key=key, base_url=self.mandrill_base_url)
 
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults, fit for a log: secrets are starred."""
@@ -109,9 +178,15 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
         raise SystemExit(
-            "\n".join(
-                f"PILLARBOX_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
-                for problem in error.errors(include_input=False, include_url=False)
-            )
+            "\n".join(f"PILLARBOX_{_variable(problem['loc'])}: {problem['msg']}" for problem in problems)
         ) from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Name the environment variable that a setting stands in."""
+    match place:
+        case ("providers", account, _, *field):  # in between stands the kind, which is no part of the name
+            place = ("providers", account, *field)
+    return "__".join(map(str, place)).upper()

@@ -19,11 +19,14 @@ from celery import Celery, Task
 from celery.exceptions import Reject
 from pydantic import ValidationError
 
+from services.mailer.accounts.routes import ClosingError
 from services.mailer.background import BackgroundLoop
 from services.mailer.claims.claims import ClaimsUnavailableError
-from services.mailer.delivery import Delivery, Reporter, UnreportedError
+from services.mailer.delivery.delivery import Delivery
+from services.mailer.delivery.ports import Reporter, UnreportedError
 from services.mailer.logs import places
 from services.mailer.outcome import Deferred, reason
+from services.mailer.rates.rates import RatesUnavailableError
 from services.mailer.rendering import Welcome, rendered
 from services.mailer.templating import TemplateError
 from shared.signatures import Event, RecordEvent, SendEmail, SendWelcomeEmail, Signature
@@ -32,6 +35,7 @@ log = structlog.get_logger()
 
 _OUTAGE_WAIT_SECONDS = 5.0
 """Before a message comes again after the claims, or the way to the gateway, were away."""
+_MOST_SERIES = 2**15
 
 
 class MailerTask(Task):
@@ -55,7 +59,10 @@ class MailerTask(Task):
         """Make one attempt, and come again if it was not the last."""
         try:
             outcome = self.background.run(self.delivery.attempt(message))
-        except (ClaimsUnavailableError, UnreportedError) as outage:
+        except ClosingError:
+            # Nothing was begun: another mailer may have it at once.
+            raise Reject("closing", requeue=True) from None
+        except (ClaimsUnavailableError, RatesUnavailableError, UnreportedError) as outage:
             log.warning(
                 "attempt.postponed",
                 message_id=self.request.id,
@@ -106,7 +113,8 @@ class MailerTask(Task):
 
     def _refusal(self, because: str) -> Reject:
         """Report that the message is given up, and return what tells Celery so."""
-        self.background.run(self.reporter.report(failure(self.request.id, because)))
+        event = failure(self.request.id, because, series=_series(self.request.kwargs))
+        self.background.run(self.reporter.report(event))
         return Reject(because, requeue=False)
 
     def signature_from_request(
@@ -132,19 +140,27 @@ class MailerTask(Task):
         if exc is not None:
             log.error("task.crashed", message_id=task_id, error=type(exc).__name__, where=places(exc))
 
-    def on_failure(self, exc: BaseException, task_id: str, *_: Any) -> None:
+    def on_failure(self, exc: BaseException, task_id: str, _args: Any, kwargs: Any, _einfo: Any) -> None:
         """Report a message that is given up because of our own bug; Celery dead-letters it next."""
         because = reason("internal_error", type(exc).__name__)
         log.error("message.dead_lettered", message_id=task_id, reason=because, where=places(exc))
         try:
-            self.background.run(self.reporter.report(failure(task_id, because)))
+            self.background.run(self.reporter.report(failure(task_id, because, series=_series(kwargs))))
         except UnreportedError:
             log.warning("event.unreported", event_name=Event.FAILED, message_id=task_id)
 
 
-def failure(message_id: str, because: str, event: Event = Event.FAILED) -> RecordEvent:
+def failure(message_id: str, because: str, event: Event = Event.FAILED, *, series: int = 0) -> RecordEvent:
     """The event for a message that never got as far as an attempt."""
-    return RecordEvent(message_id=UUID(message_id), event=event, at=datetime.now(UTC), reason=because)
+    return RecordEvent(
+        message_id=UUID(message_id), event=event, at=datetime.now(UTC), reason=because, series=series
+    )
+
+
+def _series(arguments: Any) -> int:
+    """The series of attempts among arguments that may be unreadable otherwise."""
+    series = arguments.get("series") if isinstance(arguments, dict) else None
+    return series if isinstance(series, int) and 0 <= series < _MOST_SERIES else 0
 
 
 def register(

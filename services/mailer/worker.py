@@ -5,28 +5,23 @@ Nothing connects at import; the settings are read from the environment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import structlog
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, task_unknown, worker_ready
+from celery.signals import setup_logging, task_unknown, worker_ready, worker_shutting_down
 from kombu import Exchange, Queue
 
 from services.mailer import embedded, logs, tasks
+from services.mailer.accounts.routes import Routes
 from services.mailer.background import BackgroundLoop
-from services.mailer.backoff import Backoff
 from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
-from services.mailer.claims.claims import Claims, ClaimsStore
-from services.mailer.claims.postgresql import PostgresqlClaims
-from services.mailer.claims.sqlite import SqliteClaims
-from services.mailer.delivery import Delivery, Patience
-from services.mailer.providers import PROVIDERS
-from services.mailer.providers.base import Provider
+from services.mailer.housekeeping import purge_for_ever
+from services.mailer.intake import PausingStep
+from services.mailer.parts import Parts, parts_of
 from services.mailer.rendering import Welcome
-from services.mailer.reporter import BrokerReporter
 from services.mailer.settings import Settings, load
-from services.mailer.transport import HttpTransport
 from shared.signatures import (
     DEAD_LETTER_EXCHANGE,
     EXCHANGE,
@@ -70,6 +65,17 @@ class Mailer(Celery):
         worker = self.subclass_with_self("celery.apps.worker:Worker")
         return lambda *args, **options: worker(*args, **{**options, **quiet})
 
+    def prepare(self, slots: int, where: Broker, parts: Parts, background: BackgroundLoop) -> None:
+        """Tell the intake what it needs to know: see ``services.mailer.intake``."""
+        self.slots, self.is_amqp = slots, where.is_amqp
+        self.is_paused = parts.routes.paused
+        self._parts, self._background = parts, background
+
+    def on_unreadable(self, message_id: UUID) -> None:
+        """A broker message that cannot be decoded is given up: tell the gateway."""
+        event = tasks.failure(str(message_id), "signature_invalid: the broker message cannot be decoded")
+        self._background.submit(self._parts.reporter.report(event))
+
 
 class DeadLetterStep(bootsteps.StartStopStep):
     """Makes sure, at every connect, that dead letters have somewhere to go."""
@@ -92,35 +98,22 @@ def create_worker(settings: Settings) -> Celery:
     where = broker(settings.broker_url.get_secret_value())
     app = Mailer("pillarbox.mailer")
     app.conf.update(_celery_settings(where, settings))
+    app.steps["consumer"].add(PausingStep)
     if where.is_amqp:
         app.steps["consumer"].add(DeadLetterStep)
-    reporter = BrokerReporter(where)
     background = BackgroundLoop()
-    delivery = Delivery(
-        provider=_provider(settings),
-        claims=Claims(_claims_store(settings)),
-        transport=HttpTransport(settings.attempt_deadline_seconds, settings.slots),
-        reporter=reporter,
-        patience=Patience(
-            Backoff(settings.backoff_base_seconds, settings.backoff_cap_seconds),
-            settings.retry_horizon_seconds,
-            settings.unauthorised_pause_seconds,
-            settings.lease_seconds,
-            settings.resend_limit,
-            settings.bug_backoff_cap_seconds,
-        ),
-        copies_breed=not where.is_amqp,
-    )
+    parts = parts_of(settings, where)
+    app.prepare(settings.slots, where, parts, background)
     tasks.register(
         app,
-        delivery=delivery,
-        reporter=reporter,
+        delivery=parts.delivery,
+        reporter=parts.reporter,
         background=background,
         welcome=Welcome(Address(email=settings.welcome_sender, name=settings.welcome_sender_name)),
         bug_retry_limit=settings.bug_retry_limit,
         bug_backoff_cap=settings.bug_backoff_cap_seconds,
     )
-    _connect_signals(settings, reporter, background)
+    _connect_signals(settings, parts, background)
     return app
 
 
@@ -152,7 +145,8 @@ def _celery_settings(where: Broker, settings: Settings) -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "worker_pool": "threads",
-        "worker_concurrency": settings.slots,
+        "worker_concurrency": settings.slots * len(queues),
+        "worker_consumer": "services.mailer.intake:LaneConsumer",
         "worker_prefetch_multiplier": 1,
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
@@ -168,25 +162,11 @@ def _queue(name: str, where: Broker) -> Queue:
     return Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)
 
 
-def _provider(settings: Settings) -> Provider:
-    provider: Callable[..., Provider] = PROVIDERS[settings.provider]
-    if settings.provider == "outbox":
-        return provider(settings.outbox_directory.absolute())
-    key = getattr(settings, f"{settings.provider}_api_key").get_secret_value()
-    return provider(key, getattr(settings, f"{settings.provider}_base_url"))
+async def _close(routes: Routes) -> None:
+    routes.close()
 
 
-def _claims_store(settings: Settings) -> ClaimsStore:
-    url = settings.claims_url.get_secret_value()
-    if url.startswith("postgresql://"):
-        return PostgresqlClaims(url, lease=settings.lease_seconds)
-    if url.startswith("sqlite:///"):
-        return SqliteClaims(url.removeprefix("sqlite:///"), lease=settings.lease_seconds)
-    msg = "claims_url: must start with postgresql:// or sqlite:///"
-    raise ValueError(msg)
-
-
-def _connect_signals(settings: Settings, reporter: BrokerReporter, background: BackgroundLoop) -> None:
+def _connect_signals(settings: Settings, parts: Parts, background: BackgroundLoop) -> None:
     @setup_logging.connect(weak=False)
     def configure_logging(**_: Any) -> None:
         logs.configure(settings.log_format, settings.log_level)
@@ -194,6 +174,12 @@ def _connect_signals(settings: Settings, reporter: BrokerReporter, background: B
     @worker_ready.connect(weak=False)
     def announce(**_: Any) -> None:
         log.info("mailer.started", settings=settings.changed())
+        background.submit(purge_for_ever(parts.claims, older_than=settings.claims_retention_days * 86_400))
+
+    @worker_shutting_down.connect(weak=False)
+    def let_go(**_: Any) -> None:
+        # Whoever waits for an account or a turn goes back to the broker; what has begun is finished.
+        background.submit(_close(parts.routes))
 
     @task_unknown.connect(weak=False)
     def report_unknown(name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002 - Celery's name
@@ -201,7 +187,7 @@ def _connect_signals(settings: Settings, reporter: BrokerReporter, background: B
         # sweeper brings it back later, when the mailer may have been upgraded too.
         log.error("task.unknown", task=name, message_id=id)
         event = tasks.failure(id, f"task_unknown: this mailer does not know {name}", Event.DEFERRED)
-        background.submit(reporter.report(event))
+        background.submit(parts.reporter.report(event))
 
 
 app = create_worker(load())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from services.mailer.outcome import Accepted, Deferred, Outcome, Unauthorised, reason
-from services.mailer.providers.base import Request, Response
+from services.mailer.providers.base import Request, Response, Traits
 from services.mailer.providers.letter import compose
 from services.mailer.providers.replies import identifier
 
@@ -25,7 +26,9 @@ class Outbox:
 
     directory: pathlib.Path
 
-    kind = "outbox"
+    kind: ClassVar[str] = "outbox"
+    # The file's name is the message id: for ever a key under which nothing happens twice.
+    traits: ClassVar[Traits] = Traits(key_window=math.inf)
 
     def build(self, message: SendEmail) -> Request:
         """See :meth:`.Provider.build`.

@@ -1,0 +1,1 @@
+"""Accounts: which provider account a message goes to, whether it is well, and how fast it may be used."""

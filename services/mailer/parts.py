@@ -1,0 +1,135 @@
+"""What a mailer is made of, from its settings; nothing connects before it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.mailer.account_settings import AccountSettings
+from services.mailer.accounts.account import Account
+from services.mailer.accounts.circuit import Circuit, Fuse
+from services.mailer.accounts.lobby import Lobby
+from services.mailer.accounts.pace import Pace
+from services.mailer.accounts.routes import Routes
+from services.mailer.backoff import Backoff
+from services.mailer.broker import Broker
+from services.mailer.claims.claims import Claims, ClaimsStore
+from services.mailer.claims.postgresql import PostgresqlClaims
+from services.mailer.claims.sqlite import SqliteClaims
+from services.mailer.delivery.attempting import Attempting
+from services.mailer.delivery.consequence import Patience
+from services.mailer.delivery.delivery import Delivery
+from services.mailer.delivery.doubt import Doubts
+from services.mailer.delivery.ending import Ending
+from services.mailer.delivery.exchange import Exchange
+from services.mailer.delivery.telling import Telling
+from services.mailer.providers.base import Batchable
+from services.mailer.rates.postgresql import PostgresqlRates
+from services.mailer.rates.rates import RateStore
+from services.mailer.rates.sqlite import SqliteRates
+from services.mailer.reporter import BrokerReporter
+from services.mailer.settings import Settings
+from services.mailer.smtp.transport import SmtpTransport
+from services.mailer.transport import HttpTransport, Transports
+from shared.signatures import Lane
+
+_SHORT_PATIENCE_SECONDS = 20.0
+"""On brokers that hand a message out again when nobody acknowledged it for a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs in a mailer process beside the tasks."""
+
+    delivery: Delivery
+    routes: Routes
+    claims: Claims
+    reporter: BrokerReporter
+
+
+def parts_of(settings: Settings, where: Broker) -> Parts:
+    """Make everything.
+
+    Raises:
+        ValueError: A URL among the settings is not usable.
+    """
+    claims_store, rates = _stores(settings)
+    claims, reporter = Claims(claims_store), BrokerReporter(where)
+    telling = Telling(reporter)
+    connections = settings.slots * len(Lane)
+    transport = Transports(
+        HttpTransport(settings.attempt_deadline_seconds, connections),
+        SmtpTransport(settings.attempt_deadline_seconds, connections),
+    )
+    patience = Patience(
+        Backoff(settings.backoff_base_seconds, settings.backoff_cap_seconds),
+        settings.retry_horizon_seconds,
+        settings.unauthorised_pause_seconds,
+        settings.lease_seconds,
+        settings.resend_limit,
+        settings.bug_backoff_cap_seconds,
+    )
+    routes = _routes(settings, rates, where)
+    exchange = Exchange(transport, settings.lease_seconds / 2)
+    ending = Ending(claims, telling, settings.lease_seconds)
+    delivery = Delivery(
+        routes=routes,
+        claims=claims,
+        doubts=Doubts(routes, transport, patience),
+        attempting=Attempting(routes, claims, exchange, telling, ending, patience),
+        ending=ending,
+        telling=telling,
+        patience=patience,
+        copies_breed=not where.is_amqp,
+    )
+    return Parts(delivery, routes, claims, reporter)
+
+
+def _routes(settings: Settings, rates: RateStore, where: Broker) -> Routes:
+    made: dict[str, Account] = {}
+    lanes = {}
+    for lane in Lane:
+        accounts = settings.accounts(lane)
+        for name, account in accounts.items():
+            # An account that serves both lanes is one: it has one circuit and one pace.
+            made.setdefault(name, _account(name, account, settings, rates))
+        lanes[lane] = [made[name] for name in accounts]
+    patience = settings.account_patience_seconds
+    return Routes(lanes, patience=patience if where.is_amqp else min(patience, _SHORT_PATIENCE_SECONDS))
+
+
+def _account(name: str, account: AccountSettings, settings: Settings, rates: RateStore) -> Account:
+    provider = account.provider()
+    traits = account.traits(provider)
+    circuit = Circuit(
+        Fuse(
+            in_a_row=settings.circuit_failures,
+            longest=settings.circuit_longest_seconds,
+            ramp=settings.recovery_ramp_seconds,
+        )
+    )
+    pace = Pace(rates, name, account.rate_per_second, share=lambda: circuit.share)
+    lobby = None
+    # A batch under one idempotency key could only be repeated as that very batch: see decision 17.
+    if isinstance(provider, Batchable) and traits.batch_size > 1 and traits.key_window is None:
+        lobby = Lobby(provider, traits.batch_size, pace, requests=settings.bulk_requests)
+    return Account(
+        name=name,
+        provider=provider,
+        traits=traits,
+        circuit=circuit,
+        pace=pace,
+        slots=settings.slots,
+        pause=settings.unauthorised_pause_seconds,
+        lobby=lobby,
+    )
+
+
+def _stores(settings: Settings) -> tuple[ClaimsStore, RateStore]:
+    url, lease = settings.claims_url.get_secret_value(), settings.lease_seconds
+    if url.startswith("postgresql://"):
+        return PostgresqlClaims(url, lease=lease), PostgresqlRates(url)
+    if url.startswith("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        return SqliteClaims(path, lease=lease), SqliteRates(path)
+    msg = "claims_url: must start with postgresql:// or sqlite:///"
+    raise ValueError(msg)
