@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from tests.fakes.esp import FakeESP
 from tests.fakes.fake import Fake
+from tests.fakes.mailgun import FakeMailgun
 from tests.fakes.mandrill import FakeMandrill
 from tests.fakes.sendgrid import FakeSendGrid
+from tests.fakes.ses import FakeSes
 
 HTTP_FAKES: dict[str, type[FakeESP]] = {
     FakeSendGrid.kind: FakeSendGrid,
     FakeMandrill.kind: FakeMandrill,
+    FakeMailgun.kind: FakeMailgun,
+    FakeSes.kind: FakeSes,
 }
 FAKES: dict[str, type[Fake]] = {**HTTP_FAKES}
 
-__all__ = ["FAKES", "HTTP_FAKES", "Fake", "FakeESP", "FakeMandrill", "FakeSendGrid"]
+__all__ = ["FAKES", "HTTP_FAKES", "Fake", "FakeESP", "FakeMailgun", "FakeMandrill", "FakeSendGrid", "FakeSes"]

@@ -9,20 +9,19 @@ import base64
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from email.utils import formatdate, parseaddr
+from collections.abc import Sequence
+from email.utils import formatdate
 from typing import Any, ClassVar
 
-from tests.fakes.dialect import Call, Fate, Verdict, at, parsed, spoken
+from tests.fakes import mailgun_forms
+from tests.fakes.dialect import Call, Fate, Verdict, at, spoken
 from tests.fakes.entry import Entry
 from tests.fakes.esp import FakeESP
+from tests.fakes.mailgun_forms import first
 
 _JSON = {"Content-Type": "application/json"}
 _TEXT = {"Content-Type": "text/html; charset=utf-8"}
 _PATH = re.compile(r"/v3/([^/]+)/(messages|events)")
-_ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
-_VARIABLE = re.compile(r"%recipient\.([^%]+)%")
-_OPTIONS = ("o:", "h:", "v:", "t:")
 _WORDS = {
     402: "Payment required",
     403: "Rejected: IP 192.0.2.1 can't be used to send the message",
@@ -51,12 +50,12 @@ class FakeMailgun(FakeESP):
     def judge(self, call: Call) -> Verdict:
         if (refused := self._refused_unread(call)) is not None:
             return refused
-        if problem := next(_problems(call.payload), None):
+        if problem := next(mailgun_forms.problems(call.payload), None):
             return _said(400, problem)
         if self.unverified:
             words = f"Domain {self.domain} is not allowed to send: The domain is unverified and requires DNS"
             return _said(400, words)
-        given = _first(call.payload, "h:message-id") or f"<{secrets.token_hex(16)}@{self.domain}>"
+        given = first(call.payload, "h:message-id") or f"<{secrets.token_hex(16)}@{self.domain}>"
         members = self.members(call)
         if len(members) > 1 and self.small_batches_only:
             return _said(403, f"Domain {self.domain} is not allowed to send large batches yet")
@@ -64,7 +63,8 @@ class FakeMailgun(FakeESP):
         answer = spoken({"id": given, "message": "Queued. Thank you."})
         if members:
             fates = tuple(
-                Fate(True, _bare(_first(payload, "h:message-id") or given)) for _, payload in members
+                Fate(accepted=True, provider_message_id=_bare(first(payload, "h:message-id") or given))
+                for _, payload in members
             )
             return Verdict(200, answer, _JSON, fates=fates)
         return Verdict(200, answer, _JSON, accepted=True, provider_message_id=_bare(given))
@@ -90,31 +90,13 @@ class FakeMailgun(FakeESP):
         return (scheme, user) == ("Basic", "api") and key == (self.api_key or key or None)
 
     def members(self, call: Call) -> Sequence[tuple[str | None, Any]]:
-        """Give each recipient's own copy, with its variables filled in.
-
-        A recipient that is named twice gets one, since the variables are told by the address.
-        """
-        variables = parsed((_first(call.payload, "recipient-variables") or "").encode())
-        if not isinstance(variables, dict):
-            return ()
-        recipients = {parseaddr(to)[1]: to for to in call.payload.get("to", [])}
-        copies = []
-        for address, to in recipients.items():
-            values = variables.get(address, {})
-            copy = {
-                name: [_filled(text, values) for text in texts]
-                for name, texts in call.payload.items()
-                if name != "recipient-variables"
-            }
-            copy["to"] = [to]
-            copies.append((self.message_id(copy), copy))
-        return copies
+        return [(self.message_id(copy), copy) for copy in mailgun_forms.copies(call.payload)]
 
     def message_id(self, payload: Any) -> str | None:
-        return _first(payload, "v:message_id")
+        return first(payload, "v:message_id")
 
     def summary(self, payload: Any) -> str:
-        return f"to {', '.join(payload['to'])}: {_first(payload, 'subject')}"
+        return f"to {', '.join(payload['to'])}: {first(payload, 'subject')}"
 
     def refusal(self, status: int) -> Verdict:
         if status == 401:
@@ -154,23 +136,8 @@ def _said(status: int, words: str) -> Verdict:
     return Verdict(status, spoken({"message": words}), _JSON)
 
 
-def _first(payload: Any, name: str) -> str | None:
-    """Give a field's first value; of a header the name counts in any case."""
-    for key, values in payload.items() if isinstance(payload, dict) else ():
-        if key == name or (name.startswith("h:") and key.lower() == name):
-            return str(values[0])
-    return None
-
-
 def _bare(message_id: str) -> str:
     return message_id.strip("<>")
-
-
-def _filled(text: Any, values: dict[str, Any]) -> Any:
-    """Fill variables in, a form's text or a file's; an unknown one stays as it is."""
-    if not isinstance(text, str):
-        return text
-    return _VARIABLE.sub(lambda found: str(values.get(found[1], found[0])), text)
 
 
 def _event(message_id: str | None, entry: Entry | None) -> dict[str, Any]:
@@ -181,26 +148,3 @@ def _event(message_id: str | None, entry: Entry | None) -> dict[str, Any]:
         "recipient": at(entry.payload, "to", 0) if entry else "somebody@example.net",
         "message": {"headers": {"message-id": message_id}},
     }
-
-
-def _problems(payload: Any) -> Iterator[str]:
-    form = payload if isinstance(payload, dict) else {}
-    for name in ("from", "to"):
-        if not form.get(name):
-            yield f"{name} parameter is missing"
-    for name in ("from", "to", "cc", "bcc"):
-        if any(not _ADDRESS.fullmatch(parseaddr(text)[1]) for text in form.get(name, [])):
-            yield f"{name} parameter is not a valid address. please check documentation"
-    if not _first(form, "text") and not _first(form, "html"):
-        yield "Need at least one of 'text' or 'html' parameters specified"
-    if sum(len(form.get(name, [])) for name in ("to", "cc", "bcc")) > 1000:
-        yield "Too many recipients, max is 1000"
-    variables = _first(form, "recipient-variables")
-    if variables is not None and not isinstance(parsed(variables.encode()), dict):
-        yield "'recipient-variables' parameter is not a valid JSON"
-    options = [(name, text) for name, texts in form.items() if name.startswith(_OPTIONS) for text in texts]
-    for name, _ in options:
-        if name.startswith("h:") and not name.isascii():
-            yield f"Header name must be pure ASCII: {name}"
-    if sum(len((name + str(text)).encode()) for name, text in options) > 16 * 1024:
-        yield "Send options (parameters starting with o:, h:, or v:) are limited to 16 kB total"

@@ -6,15 +6,12 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from email import message_from_bytes, policy
-from email.utils import parseaddr
 from typing import Any, ClassVar
 
-from tests.fakes import sigv4
+from tests.fakes import ses_rules, sigv4
 from tests.fakes.dialect import Call, Fate, Verdict, at, spoken
 from tests.fakes.esp import FakeESP
 
@@ -31,11 +28,6 @@ _ERRORS = {
     500: ("InternalFailure", "Internal failure"),
     503: ("ServiceUnavailable", "Service is unavailable"),
 }
-_ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
-_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_HEADER_NAME = re.compile(r"[!-9;-~]{1,126}")
-_HEADER_VALUE = re.compile(r"[ -~]{1,995}")
-_GROUPS = ("ToAddresses", "CcAddresses", "BccAddresses")
 
 
 class FakeSes(FakeESP):
@@ -46,7 +38,7 @@ class FakeSes(FakeESP):
     def judge(self, call: Call) -> Verdict:
         if (refused := self._refused_unread(call)) is not None:
             return refused
-        problems = _one(call.payload) if call.path == _ONE else _many(call.payload)
+        problems = ses_rules.one(call.payload) if call.path == _ONE else ses_rules.many(call.payload)
         if problem := next(problems, None):
             return _error(400, "BadRequestException", problem)
         if call.path == _ONE:
@@ -84,7 +76,7 @@ class FakeSes(FakeESP):
 
     def members(self, call: Call) -> Sequence[tuple[str | None, Any]]:
         """Give each entry as the request of one message, which may have a template as well."""
-        if call.path != _MANY or next(_many(call.payload), None):
+        if call.path != _MANY or next(ses_rules.many(call.payload), None):
             return ()
         shared = {name: call.payload.get(name) for name in ("FromEmailAddress", "ReplyToAddresses")}
         template = call.payload["DefaultContent"]["Template"]
@@ -122,62 +114,3 @@ def _error(status: int, name: str, words: str) -> Verdict:
 
 def _message_id() -> str:
     return f"0100{secrets.token_hex(6)}-{secrets.token_hex(4)}-000000"
-
-
-def _one(payload: Any) -> Iterator[str]:
-    yield from _destination(at(payload, "Destination"))
-    yield from _tags(at(payload, "EmailTags"))
-    try:
-        raw = base64.b64decode(at(payload, "Content", "Raw", "Data") or "", validate=True)
-    except (binascii.Error, TypeError):
-        raw = b""
-    head, blank, _ = raw.partition(b"\r\n\r\n")
-    if not blank or b"\r\nFrom: " not in b"\r\n" + head:
-        yield "The raw message has no header and body separated by one blank line, or no sender."
-    if any(len(line) > 1000 for line in raw.split(b"\n")):
-        yield "A line of the raw message is longer than 1000 characters."
-    if not raw.isascii():
-        yield "The raw message is not 7-bit ASCII."
-
-
-def _many(payload: Any) -> Iterator[str]:
-    entries = at(payload, "BulkEmailEntries")
-    content = at(payload, "DefaultContent", "Template", "TemplateContent")
-    if not isinstance(entries, list) or not 1 <= len(entries) <= 50:
-        yield "BulkEmailEntries must have 1 to 50 members"
-        return
-    if not isinstance(content, dict) or not content.get("Subject") or not (content.keys() & {"Text", "Html"}):
-        yield "The template has no subject, or neither text nor HTML."
-    if at(payload, "DefaultContent", "Template", "TemplateData") is None:
-        yield "TemplateData must not be null"
-    if not _ADDRESS.fullmatch(parseaddr(str(at(payload, "FromEmailAddress")))[1]):
-        yield "FromEmailAddress is no address"
-    for entry in entries:
-        yield from _destination(at(entry, "Destination"))
-        yield from _tags(at(entry, "ReplacementTags"))
-        yield from _headers(at(entry, "ReplacementHeaders") or [])
-
-
-def _destination(destination: Any) -> Iterator[str]:
-    groups = destination if isinstance(destination, dict) else {}
-    addresses = [each for group in _GROUPS for each in groups.get(group, [])]
-    if not 1 <= len(addresses) <= 50:
-        yield "Recipient count exceeds 50, or there is none."
-    if not all(_ADDRESS.fullmatch(parseaddr(each)[1]) for each in addresses):
-        yield "Illegal address"
-
-
-def _tags(tags: Any) -> Iterator[str]:
-    pairs = [(str(at(tag, "Name")), str(at(tag, "Value"))) for tag in tags or []]
-    if not all(_TAG.fullmatch(name) and _TAG.fullmatch(value) for name, value in pairs):
-        yield "Tag names and values may have only alphanumeric characters, underscores and dashes."
-    if len(dict(pairs)) < len(pairs):
-        yield "Duplicate tag name"
-
-
-def _headers(headers: list[Any]) -> Iterator[str]:
-    pairs = [(str(at(header, "Name")), str(at(header, "Value"))) for header in headers]
-    if len(pairs) > 15:
-        yield "At most 15 headers"
-    if not all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value) for name, value in pairs):
-        yield "A header has characters that it may not have, or too many."

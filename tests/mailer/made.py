@@ -15,6 +15,13 @@ KEY = "key-of-the-account-0123456789"
 ARGUMENTS: dict[str, Callable[[str], dict[str, Any]]] = {
     "sendgrid": lambda base_url: {"api_key": KEY, "base_url": base_url},
     "mandrill": lambda base_url: {"api_key": KEY, "base_url": base_url},
+    "mailgun": lambda base_url: {"api_key": KEY, "domain": "mail.example.org", "base_url": base_url},
+    "ses": lambda base_url: {
+        "access_key_id": "AKIDEXAMPLE",
+        "secret_access_key": KEY,
+        "region": "eu-central-1",
+        "base_url": base_url,
+    },
     "outbox": lambda _: {"directory": pathlib.Path("/srv/outbox")},
 }
 """By kind: what its constructor takes, given where the other end is."""

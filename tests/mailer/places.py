@@ -7,12 +7,14 @@ import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from services.mailer.providers.base import Outgoing, Provider, Request, Response
 from services.mailer.providers.outbox import Outbox
+from services.mailer.signing import signed
 from tests.fakes import HTTP_FAKES
 from tests.mailer.carried import READERS, Carried
 from tests.mailer.made import KEY, made
@@ -43,6 +45,7 @@ async def place(kind: str, folder: pathlib.Path) -> AsyncIterator[Place]:
 
 async def post(request: Outgoing) -> Response:
     assert isinstance(request, Request)
+    request = signed(request, datetime.now(UTC))
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         answer = await client.request(
             request.method, request.url, content=request.body, headers=dict(request.headers)

@@ -30,8 +30,6 @@ _ACCOUNT_WORDS = ("is not allowed to send", "activate your mailgun account")
 _AGAIN = re.compile(r"try again after ([^\n]{1,40})", re.IGNORECASE)
 _NOT_THE_API = b"Mailgun Magnificent API"
 _EVENTS = 5
-_EARLIER = 3600
-"""Seconds; our clock and theirs may differ, and the id alone decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Mailgun:
         https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/events
         """
         query = {
-            "begin": int(since.timestamp()) - _EARLIER,
+            "begin": int(since.timestamp()),
             "ascending": "yes",
             "limit": _EVENTS,
             # Without the angle brackets, with which the filter lets everything pass.

@@ -9,11 +9,13 @@ from collections.abc import Callable
 
 from services.mailer.outcome import Accepted
 from services.mailer.providers.base import Response
-from tests.mailer.answers import mandrill, outbox, sendgrid
+from tests.mailer.answers import mailgun, mandrill, outbox, sendgrid, ses
 
 ROWS: dict[str, dict[str, tuple[Response, type]]] = {
     "sendgrid": sendgrid.ROWS,
     "mandrill": mandrill.ROWS,
+    "mailgun": mailgun.ROWS,
+    "ses": ses.ROWS,
     "outbox": outbox.ROWS,
 }
 """By kind and case: the answer, and the class of its outcome."""
@@ -21,6 +23,8 @@ ROWS: dict[str, dict[str, tuple[Response, type]]] = {
 ACCEPTANCES: dict[str, list[tuple[Response, Accepted]]] = {
     "sendgrid": sendgrid.ACCEPTANCES,
     "mandrill": mandrill.ACCEPTANCES,
+    "mailgun": mailgun.ACCEPTANCES,
+    "ses": ses.ACCEPTANCES,
     "outbox": outbox.ACCEPTANCES,
 }
 """By kind: answers that take the message over, and what is kept of them."""
@@ -28,5 +32,7 @@ ACCEPTANCES: dict[str, list[tuple[Response, Accepted]]] = {
 REFUSALS: dict[str, Callable[[str], Response]] = {
     "sendgrid": sendgrid.refusal,
     "mandrill": mandrill.refusal,
+    "mailgun": mailgun.refusal,
+    "ses": ses.refusal,
 }
 """By kind, for those that explain themselves: the answer that refuses a message in these words."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.mailer.carried import letter, mandrill, sendgrid
+from tests.mailer.carried import letter, mailgun, mandrill, sendgrid, ses
 from tests.mailer.carried.shape import Carried, meant
 
 READERS: dict[str, Callable[[Any], Carried]] = {
     "sendgrid": sendgrid.read,
     "mandrill": mandrill.read,
+    "mailgun": mailgun.read,
+    "ses": ses.read,
     "outbox": letter.read,
 }
 """By kind: reads the ``payload`` of the fake's record; for the outbox the bytes of the file."""

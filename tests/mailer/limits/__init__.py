@@ -6,17 +6,19 @@ A provider adds its module here, and a line to the tables that concern it.
 from __future__ import annotations
 
 from shared.signatures import SendEmail
-from tests.mailer.limits import mandrill, outbox, sendgrid
+from tests.mailer.limits import mailgun, mandrill, outbox, sendgrid, ses
 from tests.mailer.samples import SAMPLES
 
 UNSUPPORTED: dict[str, list[tuple[dict[str, object], str]]] = {
     "sendgrid": sendgrid.UNSUPPORTED,
     "mandrill": mandrill.UNSUPPORTED,
+    "mailgun": mailgun.UNSUPPORTED,
+    "ses": ses.UNSUPPORTED,
     "outbox": outbox.UNSUPPORTED,
 }
 """By kind: fields that make a message one too much for it, and words of the reason."""
 
-FITTING: dict[str, dict[str, object]] = {}
+FITTING: dict[str, dict[str, object]] = {"ses": ses.FITTING}
 """By kind, for those that cannot carry :data:`.samples.FULL`: the fields of it that are other ones then."""
 
 
