@@ -1,0 +1,57 @@
+"""Good requests of every dialect, and the client that makes them.
+
+A provider adds its module here, and a line to the table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from tests.fakes.calls import mandrill, sendgrid
+from tests.fakes.calls.sending import KEY, Sending
+from tests.fakes.esp import FakeESP
+
+CALLS: dict[str, Callable[..., Sending]] = {
+    "sendgrid": sendgrid.call,
+    "mandrill": mandrill.call,
+}
+"""By kind: a request of one message, "Hi" to ada@example.net; arguments are our id and other fields."""
+
+ACCEPTED = {"sendgrid": 202}
+"""By kind, for those whose good answer has another status than 200."""
+
+__all__ = ["ACCEPTED", "CALLS", "KEY", "Sending", "perform", "send", "settled"]
+
+
+async def send(
+    client: httpx.AsyncClient, fake: FakeESP, *args: Any, patience: float = 5.0, **changes: Any
+) -> httpx.Response:
+    """Send one message as the fake's provider wants it."""
+    return await perform(client, fake, CALLS[fake.kind](*args, **changes), patience=patience)
+
+
+async def perform(
+    client: httpx.AsyncClient, fake: FakeESP, sending: Sending, *, patience: float = 5.0, **options: Any
+) -> httpx.Response:
+    """Make any request."""
+    return await client.request(
+        sending.method,
+        fake.base_url + sending.path,
+        content=sending.body,
+        headers=sending.headers,
+        timeout=patience,
+        **options,
+    )
+
+
+async def settled(fake: FakeESP, *, answered: bool) -> bool:
+    """Wait until the last request's answer is settled one way; False if it never was."""
+    for _ in range(100):
+        if fake.requests and fake.requests[-1].answered is answered and fake.requests[-1].status:
+            return True
+        await asyncio.sleep(0.01)
+    return False
