@@ -58,11 +58,11 @@ def _head(message: SendEmail, *, disclosed: bool) -> Iterator[tuple[str, str]]:
     """
     own = fields.headers(message)
     yield "From", _mailboxes([message.sender])
-    bcc = message.bcc if disclosed else ()
-    groups = {"To": message.to, "Cc": message.cc, "Bcc": bcc, "Reply-To": message.reply_to}
+    groups = {"To": message.to, "Cc": message.cc, "Bcc": message.bcc, "Reply-To": message.reply_to}
     for name, group in groups.items():
-        if group:
-            yield name, _mailboxes(group)
+        mailboxes = _mailboxes(group)  # Refuses what is no address, although it may stand nowhere.
+        if group and (disclosed or name != "Bcc"):
+            yield name, mailboxes
     yield "Subject", _encoded("Subject", message.subject)
     if date := _date(message.message_id):
         yield "Date", format_datetime(date)
