@@ -11,13 +11,15 @@ from typing import Any
 
 import httpx
 
-from tests.fakes.calls import mandrill, sendgrid
+from tests.fakes.calls import mailgun, mandrill, sendgrid, ses
 from tests.fakes.calls.sending import KEY, Sending
 from tests.fakes.esp import FakeESP
 
 CALLS: dict[str, Callable[..., Sending]] = {
     "sendgrid": sendgrid.call,
     "mandrill": mandrill.call,
+    "mailgun": mailgun.call,
+    "ses": ses.call,
 }
 """By kind: a request of one message, "Hi" to ada@example.net; arguments are our id and other fields."""
 
