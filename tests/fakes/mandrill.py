@@ -1,4 +1,4 @@
-"""A fake of Mailchimp Transactional's ``POST /api/1.0/messages/send.json``.
+"""A fake of Mailchimp Transactional's ``POST /api/1.0/messages/send.json``, and of its search.
 
 https://mailchimp.com/developer/transactional/api/messages/send-new-message/
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from typing import Any, ClassVar
 
+from tests.fakes import mandrill_search
 from tests.fakes.dialect import Call, Verdict, at, spoken
+from tests.fakes.entry import Entry
 from tests.fakes.esp import FakeESP
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -35,20 +38,41 @@ class FakeMandrill(FakeESP):
         super().__init__(**settings)
         self.denylist: dict[str, str] = {"reject@test.mandrillapp.com": "hard-bounce"}
         """Addresses that are not sent to, and the ``reject_reason``."""
+        self.registered = True
+        """Whether ``message_id`` is among the account's Custom Metadata, so that it is indexed and shown."""
 
     def judge(self, call: Call) -> Verdict:
-        key, message = at(call.payload, "key"), at(call.payload, "message")
+        message = at(call.payload, "message")
         if not _PATH.fullmatch(call.path):
             return Verdict(404, b"<h1>Not Found</h1>", {"Content-Type": "text/html"})
+        if refusal := self._stranger(call):
+            return refusal
+        if problem := _problem(message):
+            return _invalid({"message": problem})
+        rows = [self._row(person, message, is_async=call.payload.get("async")) for person in message["to"]]
+        taken = [row["_id"] for row in rows if row["status"] in ("sent", "queued")]
+        return Verdict(200, spoken(rows), _JSON, bool(taken), taken[0] if taken else None)
+
+    def _stranger(self, call: Call) -> Verdict | None:
+        key = at(call.payload, "key")
         if not isinstance(call.payload, dict) or not isinstance(key, str) or not key:
             return _error(-2, "ValidationError", "You must specify a key value")
         if self.api_key is not None and key != self.api_key:
             return _error(-1, "Invalid_Key", "Invalid API key")
-        if problem := _problem(message):
-            return _error(-2, "ValidationError", f"Validation error: {spoken({'message': problem}).decode()}")
-        rows = [self._row(person, message, is_async=call.payload.get("async")) for person in message["to"]]
-        taken = [row["_id"] for row in rows if row["status"] in ("sent", "queued")]
-        return Verdict(200, spoken(rows), _JSON, bool(taken), taken[0] if taken else None)
+        return None
+
+    def searched_for(self, call: Call) -> str | None:
+        return mandrill_search.wanted(call.payload) if mandrill_search.PATH.fullmatch(call.path) else None
+
+    def found(self, call: Call, messages: tuple[Entry, ...]) -> Verdict:  # noqa: ARG002 - others are found too
+        if refusal := self._stranger(call):
+            return refusal
+        if problem := mandrill_search.problem(call.payload):
+            return _invalid(problem)
+        indexed = time.monotonic() - self.searching.lag
+        known = [each for each in self._record.accepted if (each.accepted_monotonic or 0) <= indexed]
+        rows = mandrill_search.rows(call.payload, known, registered=self.registered)
+        return Verdict(200, spoken(rows), _JSON)
 
     def _row(self, person: dict[str, Any], message: dict[str, Any], *, is_async: Any) -> dict[str, Any]:
         email = person["email"]
@@ -81,6 +105,10 @@ class FakeMandrill(FakeESP):
 
 def _error(code: int, name: str, message: str, status: int = 500) -> Verdict:
     return Verdict(status, spoken({"status": "error", "code": code, "name": name, "message": message}), _JSON)
+
+
+def _invalid(problem: object) -> Verdict:
+    return _error(-2, "ValidationError", f"Validation error: {spoken(problem).decode()}")
 
 
 def _problem(message: Any) -> dict[str, str] | None:

@@ -15,7 +15,7 @@ from tests.mailer.samples import PLAIN, message
 
 
 async def test_refused_recipients_are_told_from_a_refused_message() -> None:
-    """Mandrill's rows decide: all on its list is suppressed, one through is accepted with that one's id."""
+    """All on its list is suppressed; one through is accepted with that one's id, and it says so."""
     async with FakeMandrill(api_key=KEY) as fake:
         provider = made("mandrill", fake.base_url)
         blocked = Address(email="reject@test.mandrillapp.com")
@@ -23,7 +23,8 @@ async def test_refused_recipients_are_told_from_a_refused_message() -> None:
         mixed = provider.read(await post(provider.build(message(to=(blocked, *PLAIN.to)))))
 
     assert Suppressed("refused: hard-bounce") == alone
-    assert Accepted(fake.record[0].provider_message_id) == mixed
+    some = "not sent to 1 of 2 recipients: hard-bounce"
+    assert Accepted(fake.record[0].provider_message_id, some) == mixed
 
 
 @pytest.mark.parametrize(("recipients", "preserved"), [(1, b"false"), (2, b"true")])

@@ -2,8 +2,8 @@
 
 Its index knows our message id (``u_message_id:…``) only in an account that has registered that name
 under *Custom Metadata*; in any other such a search finds nothing, ever, and would have us send again
-what has been sent.  So the messages to the same recipients are asked for, which every account has, and
-their metadata is looked at here.
+what has been sent.  So the messages to the same recipients are asked for as well, which every account
+finds, and their metadata is looked at here.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _CLOCKS_DIFFER = timedelta(hours=1)
 def question(message: SendEmail, since: datetime) -> dict[str, object]:
     """Give the parameters of the search, in the query language of Lucene."""
     people = dict.fromkeys(address.email for address in (*message.to, *message.cc, *message.bcc))
+    terms = [f'u_{fields.MESSAGE_ID}:"{message.message_id}"']
+    terms += [f'email:"{_escaped(email)}"' for email in people]
     return {
-        "query": " OR ".join(f'email:"{_escaped(email)}"' for email in people),
+        "query": " OR ".join(terms),
         "date_from": (since.astimezone(UTC) - _CLOCKS_DIFFER).strftime("%Y-%m-%d"),
         "limit": _MOST,
     }

@@ -104,7 +104,10 @@ class Postmark:
         document = parse(response.body)
         if response.status == 200 and isinstance(document, list) and len(document) == len(messages):
             return [self._judge(response, item) for item in document]
-        return of_the_whole(self._judge(response, document), len(messages))
+        whole = self._judge(response, document)
+        if isinstance(whole, Accepted):
+            whole = Uncertain(reason("HTTP 200", "the answer to one message, and the batch has more"))
+        return of_the_whole(whole, len(messages))
 
     def build_search(self, message: SendEmail, since: datetime) -> Request:  # noqa: ARG002 - our id is enough
         """See :meth:`.Searchable.build_search`.

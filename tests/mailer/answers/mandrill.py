@@ -78,5 +78,12 @@ ACCEPTANCES: list[tuple[Response, Accepted]] = [
     (recipients(queued("sending-paused")), Accepted(MESSAGE_ID)),
     (recipients(row("scheduled")), Accepted(MESSAGE_ID)),
     (recipients(row("sent", _id="null")), Accepted(None)),
-    (recipients(row("rejected", '"spam"', '"no"'), row("sent")), Accepted(MESSAGE_ID)),
+    (
+        recipients(row("rejected", '"spam"', '"no"'), row("sent")),
+        Accepted(MESSAGE_ID, "not sent to 1 of 2 recipients: spam"),
+    ),
+    (
+        recipients(row("invalid", _id="null"), row("rejected", '"unsub"'), row("queued")),
+        Accepted(MESSAGE_ID, "not sent to 2 of 3 recipients: invalid, unsub"),
+    ),
 ]

@@ -38,3 +38,4 @@ UNSUPPORTED: list[tuple[dict[str, object], str]] = [
 ]
 
 FITTING: dict[str, object] = {"tags": (Tag(name="plan", value="pro"),), "metadata": {"order": "42"}}
+LITERAL: dict[str, object] = sender("not encoded")
