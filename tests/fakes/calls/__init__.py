@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.fakes.calls import mailgun, mandrill, sendgrid, ses
+from tests.fakes.calls import mailgun, mandrill, postmark, resend, sendgrid, ses
 from tests.fakes.calls.sending import KEY, Sending
 from tests.fakes.esp import FakeESP
 
@@ -20,6 +20,8 @@ CALLS: dict[str, Callable[..., Sending]] = {
     "mandrill": mandrill.call,
     "mailgun": mailgun.call,
     "ses": ses.call,
+    "postmark": postmark.call,
+    "resend": resend.call,
 }
 """By kind: a request of one message, "Hi" to ada@example.net; arguments are our id and other fields."""
 
