@@ -43,12 +43,12 @@ async def test_the_key_is_checked(client: httpx.AsyncClient, name: str) -> None:
     assert () == fake.record
 
 
-async def test_what_is_no_json_is_refused_and_seen(fake: FakeESP, client: httpx.AsyncClient) -> None:
+async def test_what_cannot_be_read_is_refused_and_seen(fake: FakeESP, client: httpx.AsyncClient) -> None:
     """A broken body is an error of the caller, and on the record of requests."""
     answer = await perform(client, fake, replace(CALLS[fake.kind](), body=b"{"))
 
     assert not answer.is_success
-    assert [None] == [entry.payload for entry in fake.requests]
+    assert [(None, False)] == [(entry.message_id, entry.accepted) for entry in fake.requests]
 
 
 async def test_a_script_treats_one_request_each(fake: FakeESP, client: httpx.AsyncClient) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from tests.fakes import FakeESP, faults
-from tests.fakes.calls import CALLS, perform, send
+from tests.fakes.calls import CALLS, perform, send, settled
+from tests.fakes.calls.sending import of_json
+from tests.fakes.plain import Plain
+
+MESSAGE = of_json("/send", {"id": "a"})
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,28 @@ async def test_resetting_tears_the_connection(
     assert [False] == [entry.answered for entry in fake.requests]
 
 
+async def test_cutting_tears_the_connection_while_the_body_is_written(
+    plain: Plain, client: httpx.AsyncClient
+) -> None:
+    """A large request is torn in the middle, and nothing of it is taken over."""
+    written = 0
+
+    async def flood() -> AsyncIterator[bytes]:
+        nonlocal written
+        for _ in range(50):
+            written += 1
+            yield b" " * 1_000_000
+
+    plain.script(faults.cut())
+    with pytest.raises((httpx.ReadError, httpx.WriteError)):
+        await client.post(f"{plain.base_url}/send", content=flood())
+    await perform(client, plain, MESSAGE)
+
+    assert written < 50
+    assert [("cut", None), (None, "a")] == [(entry.fault, entry.message_id) for entry in plain.requests]
+    assert [2] == [entry.number for entry in plain.record]
+
+
 async def test_a_late_answer_comes_after_a_client_s_patience(
     fake: FakeESP, client: httpx.AsyncClient
 ) -> None:
@@ -77,9 +104,56 @@ async def test_a_dripping_answer_has_no_end(fake: FakeESP, client: httpx.AsyncCl
     assert [(True, False)] == [(entry.accepted, entry.answered) for entry in fake.requests]
 
 
-async def test_a_redirect_shows_who_follows(fake: FakeESP, client: httpx.AsyncClient) -> None:
+async def test_a_dripping_head_has_no_end(plain: Plain, client: httpx.AsyncClient) -> None:
+    """The answer has begun, and nobody ever learns what it is."""
+    plain.script(faults.drip_head(0.02))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await perform(client, plain, MESSAGE, patience=0.2)
+    (entry,) = plain.requests
+
+    assert (True, "accept-drip-head") == (entry.accepted, entry.fault)
+    assert not entry.answered
+
+
+async def test_an_empty_answer_is_empty(fake: FakeESP, client: httpx.AsyncClient) -> None:
+    """No body, and no id in a header either."""
+    fake.script(faults.empty())
+    answer = await send(client, fake)
+
+    assert (200, b"") == (answer.status_code, answer.content)
+    assert "x-message-id" not in answer.headers
+    assert [True] == [entry.accepted for entry in fake.requests]
+
+
+@pytest.mark.parametrize(
+    ("fault", "ambiguous"),
+    [
+        (faults.usual(), False),
+        (faults.late(0.01), False),
+        (faults.refuse(500), False),
+        (faults.refuse(500, accept=True), True),
+        (faults.page(), True),
+    ],
+)
+async def test_what_was_taken_and_not_told_is_ambiguous(
+    plain: Plain,
+    client: httpx.AsyncClient,
+    fault: faults.Fault,
+    ambiguous: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """A client that sends such a message twice may be in the right."""
+    plain.script(fault)
+    await perform(client, plain, MESSAGE)
+    await settled(plain, answered=True)
+
+    assert ambiguous == plain.requests[0].ambiguous
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_shows_who_follows(fake: FakeESP, client: httpx.AsyncClient, status: int) -> None:
     """The place pointed to is the fake itself, so a client that follows is on the record."""
-    fake.script(faults.redirect())
+    fake.script(faults.redirect(status=status))
     call = CALLS[fake.kind]()
     await perform(client, fake, call, follow_redirects=True)
 
@@ -92,6 +166,7 @@ async def test_a_redirect_shows_who_follows(fake: FakeESP, client: httpx.AsyncCl
     [
         (faults.page(200), "text/html", 61),
         (faults.truncated(202), "application/json", 35),
+        (faults.without_id(), "application/json", 21),
         (faults.huge(3_000_000), "application/json", 3_000_000),
         (faults.gzip_bomb(3_000_000), "application/json", 3_000_000),
     ],
