@@ -74,11 +74,11 @@ ctl add_vhost "$VHOST"
 
 user gateway "$gateway_password"
 rights gateway \
-    "^($exchanges|gateway\.(events|dead))\$" \
-    "^($exchanges|gateway\.(events|dead))\$" \
-    "^($exchanges|gateway\.events)\$"
+    "^($exchanges|gateway\.(events|alarms|dead))\$" \
+    "^($exchanges|gateway\.(events|alarms|dead))\$" \
+    "^($exchanges|gateway\.(events|alarms))\$"
 keys gateway pillarbox "$publishable" '^gateway\.events$'
-keys gateway pillarbox.dead "$nothing" '^gateway\.#$'
+keys gateway pillarbox.dead "$nothing" '^(gateway\.#|#\.mailer\.#)$'
 
 user mailer "$mailer_password"
 rights mailer \

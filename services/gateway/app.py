@@ -17,12 +17,15 @@ from services.gateway.api.health import Health
 from services.gateway.api.listing import EmailListing
 from services.gateway.api.rate_limit import RateLimit
 from services.gateway.api.reference import Reference
+from services.gateway.api.replays import ReplayHandlers
 from services.gateway.api.requests import BodyReader
 from services.gateway.api.sendgrid import MailSend
 from services.gateway.api.suppressions import SuppressionHandlers
 from services.gateway.api.templates import TemplateHandlers
+from services.gateway.bulk_replay import BulkReplay
 from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.listing import Listing
+from services.gateway.ledger.replays import Replays
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.suppressions import Suppressions
 from services.gateway.ledger.templates import StoredTemplates
@@ -64,7 +67,10 @@ def create_app(settings: Settings) -> web.Application:
     drafting = Drafting(templates)
     app.add_routes(Batches(acceptance, drafting, body).routes())
     app.add_routes(Emails(acceptance, drafting, parts.ledger, Schedule(parts.sessions), body).routes())
-    app.add_routes(EmailListing(Listing(parts.sessions)).routes())
+    listing = Listing(parts.sessions)
+    replays = Replays(parts.sessions, lease=settings.publish_lease_seconds, on_committed=parts.relay.offer)
+    app.add_routes(EmailListing(listing).routes())
+    app.add_routes(ReplayHandlers(replays, BulkReplay(listing, replays), body).routes())
     app.add_routes(MailSend(acceptance, templates, body).routes())
     app.add_routes(ApiKeyHandlers(parts.api_keys, parts.keyring, body).routes())
     app.add_routes(SuppressionHandlers(suppressions, body).routes())

@@ -179,6 +179,32 @@ def not_scheduled(status: str) -> Problem:
     return Problem(409, "not_scheduled", f"The message is not scheduled any more: it is {status}.")
 
 
+def not_replayable(status: str) -> Problem:
+    """409: only a message that failed, was suppressed or is held can be sent once more."""
+    return Problem(409, "not_replayable", f"The message cannot be sent once more: it is {status}.")
+
+
+def not_held(status: str) -> Problem:
+    """409: only a message that is held can be released or dropped."""
+    return Problem(409, "not_held", f"The message is not held: it is {status}.")
+
+
+def message_expired() -> Problem:
+    """409: the message is worthless by now, so it is not sent once more."""
+    return Problem(409, "message_expired", "The message cannot be sent once more: its expires_at has passed.")
+
+
+def recipients_suppressed() -> Problem:
+    """409: sent once more, the message would go to nobody."""
+    message = "The message cannot be sent once more: nobody in to is left, since they are suppressed."
+    return Problem(409, "recipients_suppressed", message)
+
+
+def body_purged() -> Problem:
+    """410: there is nothing left of the message that could be sent."""
+    return Problem(410, "body_purged", "The message cannot be sent once more: its body was removed by now.")
+
+
 def read_only() -> Problem:
     """403: the template belongs to the operator, and no tenant may change it."""
     message = (

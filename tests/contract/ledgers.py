@@ -17,6 +17,7 @@ from services.gateway.ledger.database import LedgerAddress, open_engine
 from services.gateway.ledger.deposit import Deposit, Entry, Key, Verdict, item_answer
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.replays import Replays
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
@@ -52,6 +53,7 @@ class Gateway:
     insert: CountingInsert
     writer: Writer
     schedule: Schedule
+    replays: Replays
     sessions: Sessions
 
     async def append(self, *entries: Entry) -> None:
@@ -100,7 +102,8 @@ async def gateway(
     try:
         sessions = Sessions(engine, writing=writing)
         ledger = Ledger(sessions, silent_after=silent_after)
-        yield Gateway(engine, ledger, counting, writer, Schedule(sessions), sessions)
+        replays = Replays(sessions, lease=lease, on_committed=on_committed)
+        yield Gateway(engine, ledger, counting, writer, Schedule(sessions), replays, sessions)
     finally:
         await writer.close()
         await engine.dispose()
@@ -133,9 +136,16 @@ def answered(ids: Sequence[UUID | None]) -> bytes:
 
 
 def event(
-    message_id: UUID, word: str, attempt: int = 1, at: datetime | None = None, **fields: Any
+    message_id: UUID,
+    word: str,
+    attempt: int = 1,
+    at: datetime | None = None,
+    *,
+    series: int = 0,
+    **fields: Any,
 ) -> LedgerEvent:
     """What the mailer reports of a message; each attempt happens a minute after the one before."""
     if at is None:
         at = BEGINNING + timedelta(minutes=attempt)
-    return LedgerEvent(message_id, f"{attempt}:{word}", word, "mailer", at, attempt, **fields)
+    key = f"{series}:{attempt}:{word}" if series else f"{attempt}:{word}"
+    return LedgerEvent(message_id, key, word, "mailer", at, attempt, series=series, **fields)

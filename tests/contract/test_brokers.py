@@ -27,7 +27,7 @@ from services.gateway.ledger.queries import LedgerEvent
 from services.gateway.recorder import Recorder
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publisher
-from services.mailer.delivery import UnreportedError
+from services.mailer.delivery.ports import UnreportedError
 from services.mailer.reporter import BrokerReporter
 from shared.signatures import EXCHANGE, Address, RecordEvent, SendEmail
 from tests.contract.brokers import (

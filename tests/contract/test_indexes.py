@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from services.gateway.identifiers import first_id_of
 from services.gateway.ledger.database import migrate
-from services.gateway.ledger.listing import Filters, Listing
+from services.gateway.ledger.filters import Filters
+from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.retention import Retention
 from services.gateway.ledger.schema import events, idempotency_keys, lookups, messages

@@ -147,6 +147,7 @@ async def test_a_new_message_is_accepted_and_nothing_else(box: Gateway) -> None:
     expected = {
         "status": "accepted",
         "progress": 0,
+        "series": 0,
         "queued_at": None,
         "publications": 0,
         "attempts": 0,
@@ -292,7 +293,7 @@ async def test_a_timeline_is_of_one_message(box: Gateway) -> None:
 
 
 async def test_events_are_kept_whole(box: Gateway) -> None:
-    """Every field comes back; moments are the same moments, in UTC."""
+    """Every field comes back but the series; moments are the same moments, in UTC."""
     summer = datetime(2026, 7, 1, 12, 0, 0, 123_456, tzinfo=timezone(timedelta(hours=2)))
     reported = LedgerEvent(
         message_id=new_message_id(),
@@ -308,7 +309,7 @@ async def test_events_are_kept_whole(box: Gateway) -> None:
     )
     await box.ledger.record([reported])
     (row,) = await box.ledger.timeline(reported.message_id)
-    kept = {name: row._mapping[name] for name in LedgerEvent.__slots__}
+    kept = {name: row._mapping[name] for name in LedgerEvent.__slots__ if name != "series"}
 
     assert reported == LedgerEvent(**kept)
     assert not any([row.at.utcoffset(), row.retry_at.utcoffset()])
@@ -511,7 +512,7 @@ async def test_a_message_that_rests_is_not_silent(box: Gateway) -> None:
     assert abs(due_in - timedelta(seconds=900 + SILENT_AFTER)) < A_MOMENT
 
 
-@pytest.mark.parametrize("word", ["sent", "failed", "suppressed", "expired"])
+@pytest.mark.parametrize("word", ["sent", "failed", "suppressed", "expired", "held"])
 async def test_nothing_more_is_awaited_after_the_end(box: Gateway, word: str) -> None:
     """The sweeper never looks at such a message again."""
     (queued,) = await box.publish()

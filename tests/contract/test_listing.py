@@ -17,7 +17,8 @@ from services.gateway.ledger import listing as module
 from services.gateway.ledger import streams
 from services.gateway.ledger.database import migrate
 from services.gateway.ledger.errors import LedgerUnavailableError
-from services.gateway.ledger.listing import Filters, Listed, Listing
+from services.gateway.ledger.filters import Filters
+from services.gateway.ledger.listing import Listed, Listing
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.schema import messages
 from tests.contract.ledgers import Gateway, entry, gateway
@@ -299,7 +300,7 @@ async def test_lists_leave_connections_to_those_who_send(
 ) -> None:
     """While two pages are being read others wait, and not for ever."""
     monkeypatch.setattr(module, "_TURN_SECONDS", 0.05)
-    async with listing._turn(), listing._turn():
+    async with listing._turn(1), listing._turn(1):
         with pytest.raises(LedgerUnavailableError) as caught:
             await listing.page("acme", Filters(), Page())
 

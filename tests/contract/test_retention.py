@@ -16,7 +16,8 @@ from services.gateway.api.representation import LAST_EVENT
 from services.gateway.ledger import retention as module
 from services.gateway.ledger.database import migrate
 from services.gateway.ledger.deposit import Key
-from services.gateway.ledger.listing import Filters, Listing
+from services.gateway.ledger.filters import Filters
+from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.retention import Batch, Retention
 from services.gateway.ledger.schema import idempotency_keys, messages

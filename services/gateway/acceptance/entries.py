@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic_core import from_json, to_json
+
 from services.gateway.ledger.deposit import Entry, Key
 from services.gateway.states import ACCEPTED, SCHEDULED
 from services.gateway.submission.addresses import comparable
@@ -27,6 +29,7 @@ _SUMMARY = {
     "metadata",
     "expires_at",
     "on_uncertain",
+    "series",
 }
 """Fields of a message that lists show, and that stay when bodies are purged."""
 
@@ -122,6 +125,14 @@ def read_signature(task: str, content: bytes) -> SendEmail | SendWelcomeEmail:
         pydantic.ValidationError: It was written by a version that this one does not understand.
     """
     return (SendEmail if task == SendEmail.task else SendWelcomeEmail).parse(content)
+
+
+def in_series(content: bytes, series: int) -> bytes:
+    """Give arguments, or a summary, of the same message in another series of attempts.
+
+    What a newer version wrote there stays, although this one does not know it.
+    """
+    return to_json({**from_json(content), "series": series})
 
 
 def summarise(task: str, arguments: bytes) -> bytes:

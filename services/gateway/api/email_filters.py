@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,15 +12,10 @@ from aiohttp import web
 from services.gateway import problems
 from services.gateway.api.pages import PARAMETERS, read_page
 from services.gateway.api.representation import LAST_EVENT
-from services.gateway.ledger.listing import Filters
+from services.gateway.ledger.filters import Filters
 from services.gateway.ledger.paging import Page
 from services.gateway.problems import FieldError, Problem
-from services.gateway.submission import limits
-from services.gateway.submission.addresses import comparable, parse
-from services.gateway.submission.headers import UNSAFE
-
-_LONGEST_TAG: Final = 2 * limits.TAG_LENGTH + 1
-_LONGEST_MOMENT: Final = 64
+from services.gateway.submission import filters
 
 
 def read_listing(request: web.Request) -> tuple[Filters, Page]:
@@ -61,35 +56,18 @@ def _status(text: str) -> str:
     return text
 
 
-def _recipient(text: str) -> str:
-    return comparable(parse(text).email)
-
-
-def _tag(text: str) -> str:
-    name, _, value = text.partition(":")
-    if not (name and value) or len(text) > _LONGEST_TAG or UNSAFE.search(text):
-        raise ValueError("must be a tag's name and value, such as kind:receipt")
-    return text
-
-
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.upper() if len(text) <= _LONGEST_MOMENT else "")
-        zoned = moment.tzinfo is not None and moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        zoned = False
-    if not zoned:
-        raise ValueError(
-            "must be a moment with its zone, such as 2026-01-02T15:04:05Z (in a URL + is written %2B)"
-        )
-    return zoned
+        return filters.moment(text)
+    except ValueError as error:
+        raise ValueError(f"{error} (in a URL + is written %2B)") from None
 
 
 _FILTERS: Final[MappingProxyType[str, tuple[str, Callable[[str], Any]]]] = MappingProxyType(
     {
         "status": ("status", _status),
-        "to": ("recipient", _recipient),
-        "tag": ("tag", _tag),
+        "to": ("recipient", filters.recipient),
+        "tag": ("tag", filters.tag),
         "since": ("since", _moment),
         "until": ("until", _moment),
     }

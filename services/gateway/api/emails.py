@@ -28,11 +28,14 @@ from services.gateway.templates.published import TemplateContent, Templates
 from services.gateway.tenants.callers import Caller, Permission
 from shared.signatures import SendEmail, SendWelcomeEmail
 
-# Without this a batch would be a message as soon as the method is another one.
-_ONE = "/emails/{id:(?!batch$)[^/]+}"
+# Without this a batch, or a replay, would be a message as soon as the method is another one.
+_ONE = "/emails/{id:(?!(?:batch|replay)$)[^/]+}"
 
 MESSAGE_ID = web.RequestKey("message_id", UUID)
 """Key under which a request carries the id of its message, for the log line."""
+
+RESENDS = web.RequestKey("resends", bool)
+"""Key of a request whose 202 is about messages that were accepted before."""
 
 RETRY_AFTER_SECONDS = 2
 
@@ -140,7 +143,7 @@ class Emails:
     async def _changed(self, request: web.Request, change: Awaitable[bool]) -> web.Response:
         if not await ask(change):
             raise problems.not_scheduled((await self._find(request)).status)
-        return web.json_response({"object": "email", "id": str(UUID(request.match_info["id"]))})
+        return web.json_response({"object": "email", "id": str(named(request))})
 
     async def _accept(self, request: web.Request, draft: Draft, key: Key | None) -> web.Response:
         if draft.signature.message_id is not None:
@@ -149,14 +152,22 @@ class Emails:
         return accepted_response(accepted)
 
     async def _find(self, request: web.Request) -> Any:
-        try:
-            message_id = UUID(request.match_info["id"])
-        except ValueError:
-            raise problems.not_found() from None
-        row = await ask(self.ledger.find(caller(request).tenant, message_id))
+        row = await ask(self.ledger.find(caller(request).tenant, named(request)))
         if row is None:
             raise problems.not_found()
         return row
+
+
+def named(request: web.Request) -> UUID:
+    """The message that the path names.
+
+    Raises:
+        Problem: 404, no message can have that id.
+    """
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError:
+        raise problems.not_found() from None
 
 
 async def ask(question: Awaitable[T]) -> T:
@@ -195,6 +206,7 @@ def _state(row: Any) -> dict[str, Any]:
         "created_at": row.accepted_at,
         "scheduled_at": row.scheduled_at,
         "purged_at": row.purged_at,
+        "series": row.series,
         "attempts": row.attempts,
         "provider": row.provider,
         "provider_message_id": row.provider_message_id,

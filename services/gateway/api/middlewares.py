@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from services.gateway import problems
 from services.gateway.api.access import CALLER
 from services.gateway.api.dialects import respond
-from services.gateway.api.emails import MESSAGE_ID
+from services.gateway.api.emails import MESSAGE_ID, RESENDS
 from services.gateway.api.rate_limit import HEADERS
 from services.gateway.logs import places
 
@@ -54,8 +54,9 @@ def _log_line(request: web.Request, request_id: str, status: int, seconds: float
     resource = request.match_info.route.resource
     message_id = request.get(MESSAGE_ID)
     identity = request.get(CALLER)
+    accepted = status == web.HTTPAccepted.status_code and not request.get(RESENDS)
     log.info(
-        "message.accepted" if status == web.HTTPAccepted.status_code else "request.finished",
+        "message.accepted" if accepted else "request.finished",
         method=request.method,
         route=resource.canonical if resource else None,
         status=status,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from services.gateway.states import QUEUED, RELEASED, REPLAYED
 from services.gateway.submission.addresses import render
 from shared.signatures import Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
 
@@ -27,9 +28,10 @@ LAST_EVENT = MappingProxyType(
         "suppressed": "suppressed",
         "failed": "failed",
         "canceled": "canceled",
-        # Resend has no word for these two, and another one of its words would be a lie.
+        # Resend has no word for these, and another one of its words would be a lie.
         "expired": "expired",
         "uncertain": "uncertain",
+        "held": "held",
     }
 )
 """Our state of a message to Resend's word for it, which its SDKs know."""
@@ -85,6 +87,7 @@ class EmailRepresentation(_Representation):
     purged_at: datetime | None = Field(
         description="When bodies, headers and attachments were removed from the ledger."
     )
+    series: int = Field(description="How often it was replayed or released.")
     attempts: int = Field(description="Requests made to providers so far.")
     provider: str | None = Field(description="The provider account of the latest attempt.")
     provider_message_id: str | None = Field(description="The provider's own id for the message.")
@@ -120,6 +123,7 @@ def represent_email(
     created_at: datetime,
     scheduled_at: datetime | None = None,
     purged_at: datetime | None = None,
+    series: int = 0,
     attempts: int,
     provider: str | None,
     provider_message_id: str | None,
@@ -140,6 +144,7 @@ def represent_email(
         purged_at=purged_at,
         last_event=LAST_EVENT.get(status, status),
         status=status,
+        series=series,
         attempts=attempts,
         provider=provider,
         provider_message_id=provider_message_id,
@@ -154,16 +159,29 @@ def represent_timeline(
     """Give the body of ``GET /emails/{id}/events``, ready for JSON.
 
     *recorded* are events in their order, with the fields of :class:`EventRepresentation` as
-    attributes.  *Queued* is when the broker's confirm was noted; a mailer may have begun before
-    that, and then the timeline says so of the message's own story: queued first.
+    attributes.  *Queued* is when the broker's confirm was noted, since the last replay if there
+    was one.
     """
-    later = [EventRepresentation.model_validate(event) for event in recorded]
+    stories: list[list[EventRepresentation]] = [[]]
+    for event in map(EventRepresentation.model_validate, recorded):
+        if event.event in (REPLAYED, RELEASED):
+            stories.append([])
+        stories[-1].append(event)
     if queued_at is not None:
-        begun = next((place for place, event in enumerate(later) if event.actor != "gateway"), len(later))
-        earlier = sum(event.at <= queued_at for event in later[:begun])
-        later.insert(earlier, EventRepresentation(event="queued", at=queued_at, actor="gateway"))
+        stories[-1].append(EventRepresentation(event=QUEUED, at=queued_at, actor="gateway"))
     accepted = EventRepresentation(event="accepted", at=accepted_at, actor="gateway")
-    return EventList(data=[accepted, *later]).model_dump(mode="json")
+    told = [event for story in stories for event in _queued_first(story)]
+    return EventList(data=[accepted, *told]).model_dump(mode="json")
+
+
+def _queued_first(story: list[EventRepresentation]) -> list[EventRepresentation]:
+    """Put what the confirm says where it belongs: before the mailer began, however late it was noted."""
+    told = [event for event in story if event.event != QUEUED]
+    for queued in (event for event in story if event.event == QUEUED):
+        begun = next((place for place, event in enumerate(told) if event.actor != "gateway"), len(told))
+        earlier = sum(event.at <= queued.at for event in told[:begun])
+        told.insert(earlier, queued)
+    return told
 
 
 def header_message_id(signature: SendEmail) -> str:

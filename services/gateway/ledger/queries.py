@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.release import without_suppressed
-from services.gateway.ledger.schema import NOW, events, messages, moment_in
+from services.gateway.ledger.schema import BEGINNING, NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
-from services.gateway.states import ACCEPTED, QUEUED, SCHEDULED, TERMINAL, progress
+from services.gateway.states import ACCEPTED, QUEUED, RESTING, SCHEDULED, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,11 @@ class LedgerEvent:
     provider_message_id: str | None = None
     reason: str | None = None
     retry_at: datetime | None = None
+    series: int = 0
+    """Kept in the key and in the message's progress, not by itself."""
 
 
+_KEPT = [name for name in LedgerEvent.__slots__ if name != "series"]
 _MOST_DOUBLINGS = 6
 _SWEEP_BYTES = 16_000_000
 _ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
@@ -93,7 +96,7 @@ class Ledger:
 
     async def mark_queued(self, ids: Iterable[UUID]) -> None:
         """Note that the broker confirmed these; from now on the mailer is expected to speak."""
-        untouched = messages.c.progress == 0
+        untouched = messages.c.progress == BEGINNING
         # Locked in the order that record() locks in, or the two would deadlock.
         noted = sa.select(messages.c.id).where(messages.c.id.in_(list(ids)))
         statement = (
@@ -139,7 +142,7 @@ class Ledger:
     async def record(self, batch: Sequence[LedgerEvent]) -> None:
         """Append events and move their messages on; doubled events change nothing."""
         batch = sorted(batch, key=lambda event: event.message_id)  # two recorders must not deadlock
-        rows = [{name: getattr(event, name) for name in LedgerEvent.__slots__} for event in batch]
+        rows = [{name: getattr(event, name) for name in _KEPT} for event in batch]
         moves = [move for event in batch if (move := self._move(event)) is not None]
         async with self._sessions.writing() as connection:
             await connection.execute(self._sessions.insert(events).on_conflict_do_nothing(), rows)
@@ -147,7 +150,7 @@ class Ledger:
                 await connection.execute(_ADVANCE, moves)
 
     def _move(self, event: LedgerEvent) -> dict[str, Any] | None:
-        reached = progress(event.event, event.attempt)
+        reached = progress(event.event, event.attempt, event.series)
         if reached is None:
             return None
         # Both moments are the reporter's, so their difference needs no common clock.
@@ -160,7 +163,7 @@ class Ledger:
             "by": event.provider,
             "theirs": event.provider_message_id,
             "because": event.reason,
-            "wait": None if event.event in TERMINAL else pause + self._silent_after,
+            "wait": None if event.event in RESTING else pause + self._silent_after,
         }
 
     async def _take(self, due: sa.Select[tuple[UUID]], *, limit: int, lease: float) -> list[Entry]:

@@ -34,7 +34,7 @@ async def without_suppressed(
     recipients = await _recipients(connection, scheduled)
     tenants = {entry.tenant for entry in taken if entry.id in recipients}
     suppressed = {
-        tenant: await _suppressed(
+        tenant: await suppressed_among(
             connection,
             tenant,
             {who for one in taken if one.tenant == tenant for who in recipients.get(one.id, ())},
@@ -57,14 +57,26 @@ async def _recipients(connection: AsyncConnection, ids: Collection[UUID]) -> dic
     query = sa.select(messages.c.id, messages.c.task, messages.c.summary).where(messages.c.id.in_(ids))
     found = {}
     for message_id, task, summary in await connection.execute(query):
-        try:
-            found[message_id] = Draft(read_signature(task, summary or b"")).recipients()
-        except ValidationError:
-            continue  # a newer gateway wrote it; it must not keep everybody else's messages here
+        if known := recipients_in(task, summary or b""):
+            found[message_id] = known
     return found
 
 
-async def _suppressed(connection: AsyncConnection, tenant: str, addresses: Iterable[str]) -> frozenset[str]:
+def recipients_in(task: str, content: bytes) -> list[str]:
+    """Everybody a message goes to, in comparable form; nobody is known where a newer gateway wrote it.
+
+    Such a message must not keep everybody else's here.
+    """
+    try:
+        return Draft(read_signature(task, content)).recipients()
+    except ValidationError:
+        return []
+
+
+async def suppressed_among(
+    connection: AsyncConnection, tenant: str, addresses: Iterable[str]
+) -> frozenset[str]:
+    """Return those of *addresses*, in comparable form, that the tenant must not write to."""
     every, found = sorted(addresses), set[str]()
     for start in range(0, len(every), _AT_ONCE):
         some = suppressions.c.address.in_(every[start : start + _AT_ONCE])

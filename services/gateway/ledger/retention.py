@@ -21,13 +21,19 @@ from services.gateway.acceptance.entries import summarise
 from services.gateway.ledger.schema import idempotency_keys, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.states import CANCELED
+from shared.signatures import Event
 
 _ROWS: Final = 100
 _BYTES: Final = 4_000_000
 _KEYS: Final = 500
 _PATIENCE: Final = 5.0
 
-_ENDED = (messages.c.due_at.is_(None), messages.c.purged_at.is_(None))
+_ENDED = (
+    messages.c.due_at.is_(None),
+    messages.c.purged_at.is_(None),
+    # Nothing is due, but whoever decides may want it sent.
+    messages.c.status != Event.HELD,
+)
 _PURGED = {"arguments": b"", "purged_at": moment_in(0)}
 _DELETE_KEY = sa.delete(idempotency_keys).where(
     idempotency_keys.c.tenant == sa.bindparam("of"), idempotency_keys.c.key == sa.bindparam("named")

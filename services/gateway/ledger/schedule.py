@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.gateway.ledger.schema import NOW, events, messages, moment_in
+from services.gateway.ledger.schema import BEGINNING, NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.states import CANCELED, SCHEDULED, progress
 from shared.signatures import Event
@@ -52,7 +52,9 @@ class Schedule:
         async with self._sessions.reading(patience=10) as connection:
             if (await connection.execute(late)).first() is None:
                 return []  # as nearly always, and no reason to ask for the right to write
-        values = {"status": Event.EXPIRED, "progress": progress(Event.EXPIRED, 0), "due_at": None}
+        # It may have been replayed, so it is the end of whatever series it is in.
+        reached = BEGINNING + sa.literal(progress(Event.EXPIRED, 0), sa.BigInteger)
+        values = {"status": Event.EXPIRED, "progress": reached, "due_at": None}
         async with self._sessions.writing() as connection:
             locked = await connection.execute(late.with_for_update(skip_locked=True))
             if ids := [row.id for row in locked]:

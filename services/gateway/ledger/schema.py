@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
+from services.gateway.states import beginning
+
 
 class Moment(sa.TypeDecorator[datetime]):
     """A point in time, aware and in UTC on both databases (SQLite itself knows no time zones)."""
@@ -85,10 +87,15 @@ messages = sa.Table(
     sa.Column("scheduled_at", Moment),
     sa.Column("expires_at", Moment),
     sa.Column("purged_at", Moment),
+    # How often a new series of attempts was begun: by a replay, or by releasing a held message.
+    sa.Column("series", sa.Integer, nullable=False, server_default="0"),
     # Empty once the message's bodies are purged.  Last, because SQLite reads a row from its beginning:
     # megabytes of attachments must not stand in front of anything else.
     sa.Column("arguments", sa.LargeBinary, nullable=False),
 )
+
+BEGINNING = sa.cast(messages.c.series, sa.BigInteger) * sa.literal(beginning(1), sa.BigInteger)
+"""The progress of a message before the first event of its series of attempts."""
 
 
 def _partial_index(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> None:

@@ -52,8 +52,11 @@ class Stream:
     index: tuple[sa.Column[Any], ...]
     values: tuple[str, ...]
 
-    def take(self, span: Span, count: int) -> sa.Select[UUID]:
-        """Select the next ids from the beginning of *span*; its other end is for the caller to see to."""
+    def take(self, span: Span, count: int | None) -> sa.Select[UUID]:
+        """Select the next ids from the beginning of *span*; its other end is for the caller to see to.
+
+        Without a *count* all of them.
+        """
         return self._from(span).limit(count)
 
     def edge(self, span: Span, count: int) -> sa.ScalarSelect[UUID]:
@@ -111,6 +114,17 @@ async def meet(
         span, reach = span.beyond(edge), min(2 * reach, _MOST)
 
 
+async def count(
+    connection: AsyncConnection, streams: Sequence[Stream], conditions: Sequence[Condition], span: Span
+) -> int:
+    """Count the ids of *span* that all streams have and all conditions hold of."""
+    edges = [None] if len(streams) == 1 else await _edges(connection, streams, span, _MOST)
+    _, driver = min(zip(edges, streams, strict=True), key=lambda pair: span.farther(pair[0]))
+    others = [stream.holds for stream in streams if stream is not driver]
+    window = _window(driver, [*others, *conditions], span, None).order_by(None).subquery()
+    return (await connection.execute(sa.select(sa.func.count()).select_from(window))).scalar_one()
+
+
 async def _edges(
     connection: AsyncConnection, streams: Sequence[Stream], span: Span, reach: int
 ) -> Sequence[UUID | None]:
@@ -118,7 +132,9 @@ async def _edges(
     return (await connection.execute(query)).one()
 
 
-def _window(driver: Stream, conditions: Sequence[Condition], span: Span, reach: int) -> sa.Select[UUID]:
+def _window(
+    driver: Stream, conditions: Sequence[Condition], span: Span, reach: int | None
+) -> sa.Select[UUID]:
     ids = driver.take(span, reach).subquery("window").c.id
     query = sa.select(ids).where(ids > span.low, ids < span.high, *(holds(ids) for holds in conditions))
     return query.order_by(ids.desc() if span.newest_first else ids)

@@ -32,6 +32,9 @@ IDEMPOTENCY_KEY_LENGTH = 256
 BATCH = 1000
 """Messages of one batch."""
 
+REPLAYS = 1000
+"""Messages that one call sends once more."""
+
 TEMPLATE_NAME_LENGTH = 128
 TEMPLATE_VARIABLES = 100
 

@@ -33,7 +33,7 @@ class AcceptedBatch(BaseModel):
 
 
 class EmailChanged(BaseModel):
-    """The message that was rescheduled or canceled."""
+    """The message that was changed."""
 
     object: Literal["email"] = "email"
     id: UUID

@@ -64,6 +64,17 @@ KINDS = {
     "not_scheduled": Kind(
         "The message is not scheduled, or not any more.", problems.not_scheduled("canceled")
     ),
+    "not_replayable": Kind(
+        "The message is still under way, or was sent, or canceled.", problems.not_replayable("sent")
+    ),
+    "not_held": Kind("The message is not held, or not any more.", problems.not_held("failed")),
+    "message_expired": Kind("The message's expires_at has passed.", problems.message_expired()),
+    "recipients_suppressed": Kind(
+        "Everybody in to is on the list of suppressions by now.", problems.recipients_suppressed()
+    ),
+    "body_purged": Kind(
+        "The message's body was removed, because the message ended so long ago.", problems.body_purged()
+    ),
     "payload_too_large": Kind("The body is too large.", problems.payload_too_large(10_000_000)),
     "unsupported_media_type": Kind(
         "The body is not JSON by its Content-Type, or is compressed.", problems.unsupported_media_type()
@@ -99,6 +110,9 @@ IDEMPOTENT = ("invalid_idempotency_key", "invalid_idempotent_request", "concurre
 
 ACCEPTING = ("foreign_sender", "unavailable_uncertain")
 """What can go wrong with a message that is to be accepted."""
+
+REPLAYING = ("message_expired", "recipients_suppressed", "body_purged")
+"""What can stand against sending a message once more."""
 
 
 def of(operation: Operation) -> list[str]:

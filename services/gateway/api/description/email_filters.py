@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.gateway.api.description.operation import Parameter
 from services.gateway.api.representation import LAST_EVENT
-from services.gateway.submission.texts import CONTROLS
+from services.gateway.submission.filters import LONGEST_TAG, TAG_PATTERN
 
 _MOMENT = {"type": "string", "format": "date-time"}
 
@@ -25,7 +25,7 @@ FILTERS = (
         name="tag",
         place="query",
         description="Only messages with this tag, as name and value.",
-        schema={"type": "string", "maxLength": 513, "pattern": rf"^[^:{CONTROLS}]+:[^{CONTROLS}]+$"},
+        schema={"type": "string", "maxLength": LONGEST_TAG, "pattern": TAG_PATTERN},
         example="category:receipt",
     ),
     Parameter(

@@ -17,7 +17,7 @@ from services.gateway.tenants.callers import Permission
 
 _TAG = "Emails"
 _ID = resource_id("The message's id, from the 202.")
-_USES = ("getEmail", "listEmailEvents", "updateEmail", "cancelEmail")
+_USES = ("getEmail", "listEmailEvents", "updateEmail", "cancelEmail", "replayEmail")
 _COMMITTED = Answer(
     status=202,
     description="The message is committed to disk, and is on its way or waits for its time.",

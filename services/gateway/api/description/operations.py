@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from services.gateway.api.description import api_keys, emails, gateway, sendgrid, suppressions, templates
+from services.gateway.api.description import (
+    api_keys,
+    emails,
+    gateway,
+    replays,
+    sendgrid,
+    suppressions,
+    templates,
+)
 
 OPERATIONS = (
     *emails.OPERATIONS,
+    *replays.OPERATIONS,
     *templates.OPERATIONS,
     *suppressions.OPERATIONS,
     *api_keys.OPERATIONS,
@@ -15,6 +24,7 @@ OPERATIONS = (
 
 TAGS = {
     "Emails": "Send messages, and see what becomes of them.",
+    "Replays": "Send once more what failed, and decide on what is held.",
     "Templates": "Write what messages say once, and send it many times.",
     "Suppressions": "Addresses that no mail of yours may go to.",
     "API keys": "Who may call, and what for.",
