@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from services.mailer.claims.claims import Claims
+from tests.contract.mailers import SHORT, Stores
 from tests.servers.postgresql import PostgreSQL
 
 DATABASES = ("sqlite", "postgresql")
@@ -31,3 +34,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         url: str = request.getfixturevalue("postgresql_url")
         return url
     return f"sqlite:///{tmp_path}/database.sqlite3"
+
+
+@pytest.fixture
+async def stores(database_url: str) -> AsyncIterator[Stores]:
+    """A database for mailers; its tables are made at first use."""
+    stores = Stores(database_url)
+    yield stores
+    await stores.close()
+
+
+@pytest.fixture
+def claims(stores: Stores) -> Claims:
+    """One mailer's claims."""
+    return Claims(stores.open())
+
+
+@pytest.fixture
+def brief(stores: Stores) -> Claims:
+    """A mailer's claims whose leases end soon."""
+    return Claims(stores.open(SHORT))

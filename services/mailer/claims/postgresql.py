@@ -41,8 +41,10 @@ _CLAIMS = Table(
         "ended_at": "timestamptz",
     },
     # For the purge.  Not updated_at: an index over what every statement changes makes every statement
-    # write to all indexes.  Building it keeps other mailers waiting; a million rows take a second.
+    # write to all indexes.  Building it keeps other mailers waiting; a million rows take 1.5 s.
     indexes={"claims_first_at": "first_at"},
+    # Room in each page for the next version of its rows, so that settling need not write to the indexes.
+    options="WITH (fillfactor = 60)",
 )
 
 _NOW = "clock_timestamp()"
@@ -107,18 +109,19 @@ WHERE claims.message_id = batch.message_id AND claims.token = batch.token
 RETURNING claims.message_id, claims.token
 """  # noqa: S608 - the only thing put in is _NOW above
 
-_PURGE = f"""
+# now(), unlike clock_timestamp(), can be looked up in an index.
+_PURGE = """
 DELETE FROM claims WHERE message_id IN (
     SELECT message_id FROM claims
-    WHERE first_at < {_NOW} - $1 * interval '1 second'
-      AND updated_at < {_NOW} - $1 * interval '1 second'
-      AND (free_at IS NULL OR free_at <= {_NOW})
+    WHERE first_at < now() - $1 * interval '1 second'
+      AND updated_at < now() - $1 * interval '1 second'
+      AND (free_at IS NULL OR free_at <= now())
     ORDER BY first_at
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
 RETURNING message_id
-"""  # noqa: S608 - the only thing put in is _NOW above
+"""
 
 
 class PostgresqlClaims:

@@ -81,11 +81,13 @@ def ours(message_id: UUID, row: Mapping[str, Any]) -> Claim:
 def not_ours(wish: Wish, row: Mapping[str, Any]) -> Claim:
     """Read a claim that could not be taken."""
     state = State(row["state"])
+    free = row["wait"] is not None and row["wait"] <= 0
+    reopened = row["wait"] is None and state is not State.SENT and wish.series > row["series"]
+    if free or reopened:
+        # Free by what we read of it, and yet not to be had: another mailer has taken it meanwhile.
+        return Busy(wait=1.0)
     if row["wait"] is not None:
         return waiting(state, row["wait"])
-    if wish.series > row["series"] and state is not State.SENT:
-        # It was there to be taken up again: another mailer did so while we looked.
-        return Busy(wait=1.0)
     return Settled(
         state, row["attempt"], row["provider"], row["provider_message_id"], row["reason"], row["series"]
     )

@@ -33,10 +33,6 @@ _RATE = """coalesce(
     {least}({limit}, rates.rate + {limit} / {recovery} * {greatest}(clock.now - rates.changed_at, 0)), {limit}
 )"""
 
-# A pause does not cut a longer one short; that of no length ends it.
-_GOES_ON = "({pause} > 0 AND rates.paused_until > new.ends_at)"
-_ENDS_AT = "CASE WHEN {goes_on} THEN rates.paused_until ELSE new.ends_at END"
-
 LEASE = """
 INSERT INTO rates (account, free_at, given)
 VALUES ({account}, {clock} + {count} / ({limit} * {share}), {count} / ({limit} * {share}))
@@ -55,6 +51,7 @@ ON CONFLICT (account) DO UPDATE SET (free_at, given) = (
 RETURNING free_at - given - {clock} AS starts_in, given, paused_until - {clock} AS pause, reason
 """
 
+# A pause does not cut a longer one short.
 SLOW = """
 INSERT INTO rates (account, free_at, rate, changed_at, paused_until, reason)
 SELECT {account}, clock.now, {greatest}({limit} * {slowing}, {limit} * {least_share}),
@@ -64,23 +61,33 @@ WHERE true
 ON CONFLICT (account) DO UPDATE SET (rate, changed_at, paused_until, reason) = (
     SELECT CASE WHEN rates.changed_at > new.now THEN rates.rate
                 ELSE {greatest}(new.rate * {slowing}, {limit} * {least_share}) END,
-           {ends_at}, {ends_at},
-           CASE WHEN {goes_on} THEN rates.reason ELSE {reason} END
+           new.ends_at, new.ends_at, new.reason
     FROM (
-        SELECT clock.now, clock.now + {pause} AS ends_at, {rate} AS rate
+        SELECT clock.now, {rate} AS rate,
+            CASE WHEN rates.paused_until > clock.now + {pause} THEN rates.paused_until
+                 ELSE clock.now + {pause} END AS ends_at,
+            CASE WHEN rates.paused_until > clock.now + {pause} THEN rates.reason ELSE {reason} END AS reason
         FROM (SELECT {clock} AS now) AS clock
     ) AS new
 )
 """
 
+# Nor does this, unless it is to end it.
 PAUSE = """
 INSERT INTO rates (account, free_at, paused_until, reason)
 VALUES ({account}, {clock}, {clock} + {pause}, {reason})
 ON CONFLICT (account) DO UPDATE SET (changed_at, paused_until, reason) = (
-    SELECT CASE WHEN rates.changed_at > new.now THEN {ends_at} ELSE rates.changed_at END,
-           {ends_at},
-           CASE WHEN {goes_on} THEN rates.reason ELSE {reason} END
-    FROM (SELECT clock.now, clock.now + {pause} AS ends_at FROM (SELECT {clock} AS now) AS clock) AS new
+    SELECT CASE WHEN rates.changed_at > new.now THEN new.ends_at ELSE rates.changed_at END,
+           new.ends_at,
+           CASE WHEN new.longer THEN rates.reason ELSE {reason} END
+    FROM (
+        SELECT asked.now, asked.longer,
+            CASE WHEN asked.longer THEN rates.paused_until ELSE asked.now + {pause} END AS ends_at
+        FROM (
+            SELECT clock.now, {pause} > 0 AND rates.paused_until > clock.now + {pause} AS longer
+            FROM (SELECT {clock} AS now) AS clock
+        ) AS asked
+    ) AS new
 )
 """
 
@@ -90,9 +97,7 @@ PAUSED = "SELECT paused_until - {clock} AS pause, reason FROM rates WHERE accoun
 def spelt(statement: str, **words: str) -> str:
     """Give one of the statements above in the words of a database: its clock, functions, parameters."""
     numbers = {"slowing": SLOWING, "recovery": RECOVERY_SECONDS, "least_share": LEAST_SHARE}
-    for part, text in (("{rate}", _RATE), ("{ends_at}", _ENDS_AT), ("{goes_on}", _GOES_ON)):
-        statement = statement.replace(part, text)
-    return statement.format(**words, **numbers)
+    return statement.replace("{rate}", _RATE).format(**words, **numbers)
 
 
 def slice_of(row: Mapping[str, Any], ahead: float) -> Slice:

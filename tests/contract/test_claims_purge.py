@@ -1,0 +1,106 @@
+"""Old claims go."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from services.mailer.claims.claims import Claims, Granted, Settled, State
+from tests.contract.mailers import SHORT, Stores, granted, pass_time, settle, take
+
+DAY = 86_400.0
+
+
+async def backdate(stores: Stores, message_id: UUID, days: int) -> None:
+    """Let a claim be so many days older than it is."""
+    if stores.is_postgresql:
+        connection = await asyncpg.connect(stores.url)
+        await connection.execute(
+            "UPDATE claims SET first_at = first_at - $2 * interval '1 day',"
+            " updated_at = updated_at - $2 * interval '1 day', free_at = free_at - $2 * interval '1 day'"
+            " WHERE message_id = $1",
+            message_id,
+            days,
+        )
+        await connection.close()
+        return
+    with sqlite3.connect(stores.path) as db:
+        db.execute(
+            "UPDATE claims SET first_at = first_at - ?2, updated_at = updated_at - ?2, free_at = free_at - ?2"
+            " WHERE message_id = ?1",
+            (str(message_id), days * DAY),
+        )
+    db.close()
+
+
+async def aged(stores: Stores, claims: Claims, state: State | None, days: int) -> UUID:
+    """A message that was last touched so many days ago; without a state its mailer died."""
+    message_id = uuid4()
+    claim = await granted(claims, message_id)
+    if state is not None:
+        await settle(claims, claim, state, doubts=int(state is State.UNCERTAIN))
+    await backdate(stores, message_id, days)
+    return message_id
+
+
+@pytest.mark.parametrize("state", [None, *State])
+async def test_what_nothing_touched_for_long_is_removed(
+    stores: Stores, claims: Claims, state: State | None
+) -> None:
+    """Whatever its state, and nothing else."""
+    old = await aged(stores, claims, state, days=40)
+    young = await aged(stores, claims, State.SENT, days=20)
+
+    assert await claims.purge(older_than=30 * DAY, limit=100) == 1
+    assert isinstance(await take(claims, old), Granted)
+    assert isinstance(await take(claims, young), Settled)
+    assert await claims.purge(older_than=30 * DAY, limit=100) == 0
+
+
+async def test_the_oldest_go_first_and_no_more_than_were_asked_for(stores: Stores, claims: Claims) -> None:
+    """So that no purge takes long."""
+    ages = {days: await aged(stores, claims, State.SENT, days) for days in (50, 40, 60, 70)}
+
+    assert [2, 2, 0] == [await claims.purge(older_than=DAY, limit=2) for _ in range(3)]
+
+    ages = {days: await aged(stores, claims, State.SENT, days) for days in (50, 40, 60, 70)}
+    await claims.purge(older_than=DAY, limit=2)
+
+    assert {40, 50} == {days for days, i in ages.items() if isinstance(await take(claims, i), Settled)}
+
+
+async def test_a_message_tried_long_ago_but_touched_since_stays(stores: Stores, claims: Claims) -> None:
+    """Its first attempt is old, its last is not."""
+    message_id = await aged(stores, claims, State.DEFERRED, days=40)
+    await settle(claims, await granted(claims, message_id), State.SENT)
+
+    assert await claims.purge(older_than=30 * DAY, limit=100) == 0
+
+
+async def test_what_is_under_way_or_due_later_stays(stores: Stores, claims: Claims) -> None:
+    """However short the time that claims are kept for."""
+    brief = Claims(stores.open(SHORT))
+    await granted(claims, uuid4())
+    await settle(claims, await granted(claims, uuid4()), State.DEFERRED, 60.0)
+    await granted(brief, uuid4())
+
+    assert await claims.purge(older_than=0.0, limit=100) == 0
+
+    await pass_time()
+
+    assert await claims.purge(older_than=0.0, limit=100) == 1
+
+
+async def test_purges_of_two_mailers_share_the_work(stores: Stores, claims: Claims) -> None:
+    """Neither waits for the other, and nothing is counted twice."""
+    for _ in range(20):
+        await aged(stores, claims, State.SENT, days=40)
+    other = Claims(stores.open())
+
+    removed = await asyncio.gather(*(mailer.purge(older_than=DAY, limit=5) for mailer in (claims, other) * 3))
+
+    assert sum(removed) == 20
