@@ -30,7 +30,8 @@ _LIMIT = 30 * 1024 * 1024
 class FakeSendGrid(FakeESP):
     """Accepts with 202, an empty body and ``X-Message-Id``; refuses with ``{"errors": […]}``.
 
-    Several personalizations are a batch, which is taken or refused as a whole and has one id.
+    Several personalizations are a batch, which is taken or refused as a whole and has one id.  A good
+    answer says nothing about the rate limit (https://github.com/sendgrid/sendgrid-go/issues/105).
     """
 
     kind: ClassVar[str] = "sendgrid"
@@ -88,7 +89,8 @@ class FakeSendGrid(FakeESP):
         return verdict
 
     def message_id(self, payload: Any) -> str | None:
-        ours = at(payload, "custom_args", "message_id")
+        own = at(payload, "personalizations", 0, "custom_args", "message_id")
+        ours = own or at(payload, "custom_args", "message_id")
         return ours if isinstance(ours, str) else None
 
     def summary(self, payload: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fakes import FakeSendGrid
+from tests.fakes import FakeSendGrid, faults
 from tests.fakes.calls import KEY, send
 
 
@@ -70,3 +70,43 @@ async def test_sendgrid_validates(
     assert field in [error["field"] for error in answer.json()["errors"]]
     assert () == fake.record
     assert 1 == len(fake.requests)
+
+
+def several(*ids: str) -> list[dict[str, Any]]:
+    return [
+        {"to": [{"email": f"{each}@example.net"}], "custom_args": {"message_id": each}, "subject": each}
+        for each in ids
+    ]
+
+
+async def test_sendgrid_takes_personalizations_as_a_batch(client: httpx.AsyncClient) -> None:
+    """Each is a message with what is its own, and all of them have the one id of the answer."""
+    async with FakeSendGrid(api_key=KEY) as fake:
+        answer = await send(client, fake, personalizations=several("a", "b"))
+
+    assert [("a", "a"), ("b", "b")] == [(each.message_id, each.payload["subject"]) for each in fake.record]
+    assert ["a@example.net", "b@example.net"] == [
+        each.payload["personalizations"][0]["to"][0]["email"] for each in fake.record
+    ]
+    assert {answer.headers["x-message-id"]} == {each.provider_message_id for each in fake.record}
+
+
+async def test_sendgrid_takes_a_batch_as_a_whole_or_not_at_all(client: httpx.AsyncClient) -> None:
+    """One bad address is everybody's, and a fault cannot refuse some of them either."""
+    bad = {"to": [{"email": "nobody"}], "custom_args": {"message_id": "b"}}
+    async with FakeSendGrid(api_key=KEY) as fake:
+        refused = await send(client, fake, personalizations=[*several("a"), bad])
+        fake.script(faults.partial(0))
+        taken = await send(client, fake, personalizations=several("c", "d"))
+
+    assert (400, 202) == (refused.status_code, taken.status_code)
+    assert ["c", "d"] == [each.message_id for each in fake.record]
+
+
+async def test_sendgrid_reads_a_personalization_s_own_arguments_first(client: httpx.AsyncClient) -> None:
+    """They go before those of the whole request, of one message as of several."""
+    async with FakeSendGrid(api_key=KEY) as fake:
+        await send(client, fake, "shared", personalizations=several("own"))
+        await send(client, fake, "shared", personalizations=[*several("a"), {"to": several("b")[0]["to"]}])
+
+    assert ["own", "a", "shared"] == [each.message_id for each in fake.record]
