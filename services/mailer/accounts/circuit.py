@@ -92,10 +92,6 @@ class Circuit:
             return True
         return False
 
-    def still_admits(self, *, probe: bool) -> bool:
-        """Whether a message that entered a while ago, as the ``probe`` or not, may really go now."""
-        return self.position is Position.CLOSED or probe or self.enter()
-
     def leave(self, *, probe: bool) -> None:
         """It was not tried after all."""
         if probe:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from services.mailer.accounts.account import Account
+from services.mailer.accounts.circuit import Position
 from services.mailer.accounts.lobby import Group
 from services.mailer.accounts.pace import PausedError
 from shared.signatures import Lane, SendEmail
@@ -53,7 +54,10 @@ class Place:
         """
         self.group = await self.account.turn(self.message)
         self._has_turn = self.group is None
-        return self.account.circuit.still_admits(probe=self.probe)
+        circuit = self.account.circuit
+        # It may have opened meanwhile, and want a probe by now.
+        self.probe = self.probe or circuit.enter()
+        return self.probe or circuit.position is Position.CLOSED
 
     def go_alone(self) -> None:
         """The group need not wait: the message takes its own way, if it takes any."""
