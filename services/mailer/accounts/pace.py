@@ -24,7 +24,9 @@ _SLICE_SECONDS = 0.1
 """How much time is leased at once: long enough to be cheap, short enough to be fair."""
 _OBSERVED_SECONDS = 5.0
 _GROWTH = 1.02
-"""By how much a learned limit grows in a second."""
+"""By how much a learned limit grows in a second ..."""
+_GROWTH_SECONDS = 1000.0
+"""... for so long: then it is none any more, and a day of it is no number that a computer knows."""
 _LEAST_LIMIT = 0.2
 _LONGEST_PAUSE_WAITED_OUT = 2.0
 """Seconds; whoever would wait longer for the end of a pause is told so, and may go elsewhere."""
@@ -73,7 +75,8 @@ class Pace:
         """Messages a second that the account may do now; None while no limit is known."""
         if self._learned is None:
             return self._limit
-        grown: float = self._learned.limit * _GROWTH ** (self._clock() - self._learned.since)
+        seconds = min(self._clock() - self._learned.since, _GROWTH_SECONDS)
+        grown: float = self._learned.limit * _GROWTH**seconds
         return grown if self._limit is None else min(grown, self._limit)
 
     @property
