@@ -91,11 +91,9 @@ class Pace:
             PausedError: The account pauses for longer than it is worth waiting here.
             RatesUnavailableError: Nobody knows how fast one may send.
         """
-        if (rest := self._paused_until - self._clock()) > _LONGEST_PAUSE_WAITED_OUT:
-            raise PausedError(rest)
+        while (rest := self._rest()) > 0 and self.limit is None:
+            await asyncio.sleep(rest)
         if self.limit is None:
-            if rest > 0:
-                await asyncio.sleep(rest)
             self._note()
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -103,6 +101,17 @@ class Pace:
         if self._task is None:
             self._task = asyncio.create_task(self._hand_out())
         await future
+
+    def _rest(self) -> float:
+        """Seconds that the account still pauses.
+
+        Raises:
+            PausedError: More than it is worth waiting here.
+        """
+        rest = self._paused_until - self._clock()
+        if rest > _LONGEST_PAUSE_WAITED_OUT:
+            raise PausedError(rest)
+        return rest
 
     def give_back(self) -> None:
         """A turn was not needed after all: the next in line may have it."""
