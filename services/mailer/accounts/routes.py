@@ -65,8 +65,11 @@ class Place:
             self.group.drop(self.message.message_id)
             self.group = None
 
-    def leave(self, *, unused: bool = False) -> None:
-        """The message was tried at the account; ``unused`` if it was not."""
+    def leave(self, *, unused: bool = False, quietly: bool = False) -> None:
+        """The message was tried at the account; ``unused`` if it was not.
+
+        ``quietly`` wakes nobody: there is no news for those who wait.
+        """
         if self._left:
             return
         self._left = True
@@ -76,7 +79,8 @@ class Place:
             self.go_alone()
             if self._has_turn:
                 self.account.pace.give_back()
-        self.routes.look_again(self.account)
+        if not quietly:
+            self.routes.look_again(self.account)
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +168,8 @@ class Routes:
                 waits.append(account.wait)
             except PausedError as pause:
                 waits.append(pause.wait)
+                # Woken by this, each of two who wait would find the same and wake the other, for ever.
+                place.leave(unused=True, quietly=True)
             except BaseException:
                 place.leave(unused=True)
                 raise
