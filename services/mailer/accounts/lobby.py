@@ -109,7 +109,12 @@ class Lobby:
         self._waiting.setdefault(key, deque()).append(guest)
         if self._task is None:
             self._task = asyncio.create_task(self._serve())
-        return await guest.future
+        try:
+            return await guest.future
+        except asyncio.CancelledError:
+            if guest.future.done() and not guest.future.cancelled() and guest.future.exception() is None:
+                guest.future.result().drop(message.message_id)  # the others must not wait for it
+            raise
 
     def goes_alone(self, message_id: UUID) -> None:
         """Remember that a group was refused as a whole which had this message in it."""
