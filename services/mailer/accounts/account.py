@@ -77,6 +77,12 @@ class Account:
         await self.pace.turn(message.lane)
         return None
 
+    def close(self, error: Exception) -> None:
+        """Nobody waits for a turn any more; whoever does gets ``error``."""
+        self.pace.close(error)
+        if self.lobby is not None:
+            self.lobby.close(error)
+
     async def note(self, outcome: Outcome) -> None:
         """Take in what an attempt says of the account as a whole."""
         match outcome:

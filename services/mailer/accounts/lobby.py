@@ -116,6 +116,14 @@ class Lobby:
                 guest.future.result().drop(message.message_id)  # the others must not wait for it
             raise
 
+    def close(self, error: Exception) -> None:
+        """Nobody waits any more; whoever does gets ``error``."""
+        for guests in self._waiting.values():
+            for guest in guests:
+                if not guest.future.done():
+                    guest.future.set_exception(error)
+        self._waiting.clear()
+
     def goes_alone(self, message_id: UUID) -> None:
         """Remember that a group was refused as a whole which had this message in it."""
         self._alone[message_id] = None
@@ -145,17 +153,13 @@ class Lobby:
                     raise
                 self._let_go()
         except Exception as error:  # noqa: BLE001 - each guest gets it, and deals with it
-            for guests in self._waiting.values():
-                for guest in guests:
-                    if not guest.future.done():
-                        guest.future.set_exception(error)
-            self._waiting.clear()
+            self.close(error)
         finally:
             self._task = None
 
     def _let_go(self) -> None:
         """Make a group of those who wait with whoever has waited longest."""
-        guests = self._next()
+        guests = self._next() if self._waiting else []
         if not guests:
             self._free.release()
             self._pace.give_back()

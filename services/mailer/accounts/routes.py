@@ -150,20 +150,20 @@ class Routes:
         self._closing = True
         self._ring()
         for account in self._accounts.values():
-            account.pace.close(ClosingError())
+            account.close(ClosingError())
 
     async def _try(self, message: SendEmail, accounts: Sequence[Account]) -> tuple[Place | None, float]:
         """Return a place, or how long to wait until the next try."""
         waits = [60.0]
         for account in accounts:
-            if self._closing:
-                raise ClosingError
+            self._go_on()
             if not account.admits:
                 waits.append(account.wait)
                 continue
             place = Place(account, message, self, account.enter())
             try:
                 if await place.turn():
+                    self._go_on()
                     return place, 0.0
                 waits.append(account.wait)
             except PausedError as pause:
@@ -175,6 +175,11 @@ class Routes:
                 raise
             place.leave(unused=True)
         return None, min(waits)
+
+    def _go_on(self) -> None:
+        """Raise ClosingError once the mailer ends."""
+        if self._closing:
+            raise ClosingError
 
     async def _listen(self, wait: float) -> None:
         """Sleep until something changes that is worth another look."""
