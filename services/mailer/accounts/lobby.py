@@ -16,7 +16,7 @@ from uuid import UUID
 
 from services.mailer.accounts.pace import Pace
 from services.mailer.outcome import Outcome
-from services.mailer.providers.base import Batchable, Request, UnsupportedError
+from services.mailer.providers.base import Batchable, Request
 from shared.signatures import Lane, SendEmail
 
 _MOST_BYTES = 20_000_000
@@ -135,8 +135,8 @@ class Lobby:
         try:
             request = self._provider.build(message)
             shared = self._provider.shared(message)
-        except UnsupportedError:
-            return message.message_id, 0  # to be told so in its own attempt
+        except Exception:  # noqa: BLE001 - it cannot be carried, or has met a bug: told in its own attempt
+            return message.message_id, 0
         size = len(request.body) if isinstance(request, Request) else _MOST_BYTES
         if shared is None or message.message_id in self._alone:
             return message.message_id, size
