@@ -49,7 +49,7 @@ def test_too_fast_is_a_matter_of_pace_everywhere(kind: str) -> None:
 @pytest.mark.parametrize("refusal", [Rejected("HTTP 422"), Suppressed("HTTP 422")])
 def test_nobody_is_refused_with_the_whole_batch(refusal: Outcome) -> None:
     """The batch was refused for the sake of one of its messages, and each is owed an attempt of its own."""
-    alone = Deferred("the batch was refused: HTTP 422", None, Trouble.MESSAGE)
+    alone = Deferred("the batch was refused: HTTP 422", 0.0, Trouble.MESSAGE)
 
     assert [alone, alone, alone] == of_the_whole(refusal, 3)
 

@@ -162,7 +162,11 @@ class Batchable(Provider, Protocol):
         """
 
     def read_batch(self, response: Response, messages: Sequence[SendEmail]) -> list[Outcome]:
-        """Give the outcome of each message, in order; never raises, whatever the bytes are."""
+        """Give the outcome of each message, in order; never raises, whatever the bytes are.
+
+        One that was refused for the sake of others is ``Deferred`` by zero seconds for its own trouble
+        (:attr:`.Trouble.MESSAGE`), and is to be tried alone.
+        """
 
 
 class UnsupportedError(Exception):

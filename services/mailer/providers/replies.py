@@ -87,8 +87,9 @@ def of_the_whole(outcome: Outcome, members: int) -> list[Outcome]:
     """Give each member of a batch what was said of the batch as a whole.
 
     A refusal can be for the sake of one of them, or of their number, and nothing says of which.  So
-    nobody is refused by it: each is left to be tried again, which has to be by itself.
+    nobody is refused by it: each is to be tried again at once, and alone; see
+    :meth:`.Batchable.read_batch`.
     """
     if isinstance(outcome, Rejected | Suppressed):
-        outcome = Deferred(reason("the batch was refused", outcome.reason), trouble=Trouble.MESSAGE)
+        outcome = Deferred(reason("the batch was refused", outcome.reason), 0.0, Trouble.MESSAGE)
     return [outcome] * members
