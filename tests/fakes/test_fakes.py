@@ -170,3 +170,32 @@ def test_a_fake_runs_from_the_command_line(name: str, tmp_path: pathlib.Path) ->
     assert "to ada@example.net: Hi" in line
     assert ["m-9"] == [entry.message_id for entry in read(file) if entry.accepted]
     assert all(json.loads(row) for row in file.read_text().splitlines())
+
+
+def test_a_run_with_faults_can_be_replayed_from_the_command_line() -> None:
+    """The same seed and share refuse the same messages; a rate refuses what comes too fast."""
+
+    def statuses(*options: str, count: int = 20) -> list[int]:
+        arguments = [sys.executable, "-m", "tests.fakes", "sendgrid", "--port", "0", *options]
+        with (
+            subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process,
+            httpx.Client(trust_env=False, timeout=0.3) as client,
+        ):
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            answers = [attempt(client, url, f"m-{number}") for number in range(count)]
+            process.terminate()
+        return answers
+
+    def attempt(client: httpx.Client, url: str, message_id: str) -> int:
+        call = CALLS["sendgrid"](message_id)
+        try:
+            return client.post(url + call.path, content=call.body, headers=call.headers).status_code
+        except (httpx.TransportError, httpx.DecodingError):
+            return 0
+
+    first, again = statuses("--seed", "7", "--share", "0.3"), statuses("--seed", "7", "--share", "0.3")
+
+    assert first == again
+    assert 8 < first.count(202) < 20
+    assert [202, 202, 202, 429] == statuses("--rate", "0.1", "--burst", "3", count=4)
