@@ -91,11 +91,12 @@ class Pace:
             PausedError: The account pauses for longer than it is worth waiting here.
             RatesUnavailableError: Nobody knows how fast one may send.
         """
-        while (rest := self._rest()) > 0 and self.limit is None:
+        while self.limit is None:
+            if (rest := self._rest()) <= 0:
+                self._note()
+                return
             await asyncio.sleep(rest)
-        if self.limit is None:
-            self._note()
-            return
+        self._rest()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[lane].append(future)
         if self._task is None:
