@@ -1,0 +1,403 @@
+"""What mailers may rely on when they share the rate of an account, be it kept in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from services.mailer.claims.claims import Claims
+from services.mailer.rates.rates import (
+    LEAST_SHARE,
+    RECOVERY_SECONDS,
+    SLOWING,
+    RatesUnavailableError,
+    Slice,
+)
+from tests.contract.mailers import ACCOUNT, OTHER, AnyRates, Stores, granted
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.server import free_port
+
+LIMIT = 100.0
+COUNT = 5
+LONG = 3600.0
+"""Seconds to lease ahead, where nobody shall be turned away."""
+
+
+@pytest.fixture
+def rates(stores: Stores) -> AnyRates:
+    """One mailer's rates."""
+    return stores.rates()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A slice by our own clock."""
+
+    start: float
+    end: float
+
+
+def about(seconds: float) -> Any:
+    """A time that a database's clock has gone on from, by a moment."""
+    return pytest.approx(seconds, abs=0.5)
+
+
+async def lease(rates: AnyRates, count: int = COUNT, limit: float = LIMIT, share: float = 1.0) -> Slice:
+    """Lease, of the one account."""
+    return await rates.lease(ACCOUNT, count=count, limit=limit, share=share)
+
+
+async def rate_of(rates: AnyRates, limit: float = LIMIT) -> float:
+    """How fast the account may be sent to by now."""
+    return COUNT / (await lease(rates, limit=limit)).length
+
+
+async def spans(rates: AnyRates, turns: int) -> list[Span]:
+    """What a mailer gets that asks so often, and is told at once."""
+    found = []
+    for _ in range(turns):
+        given = await lease(rates)
+        start = time.monotonic() + given.starts_in
+        found.append(Span(start, start + given.length))
+    return found
+
+
+async def pass_time(stores: Stores, seconds: float) -> None:
+    """Let so much time pass for what is stored, without waiting for it."""
+    moved = ", ".join(f"{name} = {name} - {seconds}" for name in ("free_at", "changed_at", "paused_until"))
+    if stores.is_postgresql:
+        connection = await asyncpg.connect(stores.url)
+        await connection.execute(f"UPDATE rates SET {moved}")
+        await connection.close()
+        return
+    with sqlite3.connect(stores.path) as db:
+        db.execute(f"UPDATE rates SET {moved}")
+    db.close()
+
+
+# Slices
+
+
+async def test_an_account_that_rests_may_be_sent_to_at_once(rates: AnyRates) -> None:
+    """The first slice begins now, and is as long as its requests take."""
+    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+
+
+async def test_a_slice_begins_where_the_one_before_ends(rates: AnyRates) -> None:
+    """Whoever asks."""
+    await lease(rates, count=50)
+
+    given = await lease(rates, count=25)
+
+    assert given.starts_in == pytest.approx(0.5, abs=0.1)
+    assert given.length == pytest.approx(0.25)
+
+
+async def test_time_that_nobody_asked_for_is_gone(stores: Stores, rates: AnyRates) -> None:
+    """Nothing piles up while nobody asks."""
+    await lease(rates)
+    await pass_time(stores, 600)
+
+    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+
+
+async def test_each_account_has_time_of_its_own(rates: AnyRates) -> None:
+    """Using one up takes nothing from another, and neither does a pause."""
+    await lease(rates, count=1000)
+    await rates.pause(ACCOUNT, pause=60.0, reason="401")
+
+    assert Slice(0.0, 0.1) == await rates.lease(OTHER, count=1, limit=10.0)
+    assert (0.0, None) == await rates.paused(OTHER)
+
+
+async def test_nobody_takes_more_than_a_second_ahead(stores: Stores, rates: AnyRates) -> None:
+    """Who asks for more is told when to ask again, and nothing is given away by that."""
+    await lease(rates, count=150)
+
+    refused = [await lease(rates) for _ in range(5)]
+
+    assert {(0.0, False)} == {(given.length, given.paused) for given in refused}
+    assert all(0.3 < given.starts_in <= 0.5 for given in refused)
+
+    await pass_time(stores, refused[-1].starts_in)
+
+    assert Slice(about(1.0), COUNT / LIMIT) == await lease(rates)
+
+
+async def test_a_cautious_asker_gets_a_longer_slice(rates: AnyRates) -> None:
+    """A tenth of the rate: ten times the time for the same requests."""
+    first, second = await lease(rates, share=0.1), await lease(rates, share=0.1)
+
+    assert [10 * COUNT / LIMIT] * 2 == [first.length, second.length]
+
+
+@pytest.mark.parametrize("askers", [1, 4])
+async def test_the_total_is_the_same_for_any_number_of_mailers(stores: Stores, askers: int) -> None:
+    """Within one per cent of the limit; and no two slices overlap, so nobody sends in another's."""
+    mailers = [stores.rates(ahead=LONG) for _ in range(askers)]
+    for mailer in mailers:
+        await mailer.paused(ACCOUNT)  # connected, all of them
+    turns = 200 // askers
+
+    given = sorted(
+        (span for found in await asyncio.gather(*(spans(m, turns) for m in mailers)) for span in found),
+        key=lambda span: span.start,
+    )
+
+    total = COUNT * len(given) / (given[-1].end - given[0].start)
+    assert total == pytest.approx(LIMIT, rel=0.01)
+    # Two clocks: how long the answer was on its way is not known.
+    assert all(abs(after.start - before.end) < 0.04 for before, after in pairwise(given))
+
+
+async def test_who_asks_again_when_told_keeps_the_account_busy(stores: Stores) -> None:
+    """Four mailers that take what they get, for two seconds: all of the time is given, to all of them."""
+    mailers = [stores.rates(ahead=0.2) for _ in range(4)]
+    for mailer in mailers:
+        await mailer.paused(ACCOUNT)
+    begin = time.monotonic()
+    end = begin + 2.0
+
+    async def work(mailer: AnyRates) -> list[Span]:
+        found = []
+        while (now := time.monotonic()) < end:
+            given = await lease(mailer)
+            if given.length:
+                found.append(Span(now + given.starts_in, now + given.starts_in + given.length))
+            await asyncio.sleep(given.starts_in + given.length)
+        return found
+
+    shares = await asyncio.gather(*map(work, mailers))
+
+    used = [sum(max(min(span.end, end) - span.start, 0.0) for span in found) for found in shares]
+    assert sum(used) == pytest.approx(2.0, abs=0.02 + 0.04)
+    assert min(used) > 0.25
+
+
+async def test_a_limit_that_changes_holds_from_the_next_slice_on(rates: AnyRates) -> None:
+    """Upwards and downwards; for an account that was slowed before as well."""
+    assert [COUNT / 10, COUNT / 1000] == [
+        (await lease(rates, limit=limit)).length for limit in (10.0, 1000.0)
+    ]
+
+    await rates.slow(ACCOUNT, pause=0.01, limit=1000.0, reason="429")
+    await asyncio.sleep(0.02)
+
+    assert await rate_of(rates, 10.0) == pytest.approx(10.0)
+
+
+# Pauses
+
+
+async def test_nothing_is_given_while_an_account_pauses(stores: Stores, rates: AnyRates) -> None:
+    """All mailers are told why, and when to ask again; then it goes on at its rate."""
+    await lease(rates)
+    await rates.pause(ACCOUNT, pause=30.0, reason="401: unauthorised")
+    told = Slice(about(30.0), 0.0, paused=True, reason="401: unauthorised")
+
+    for mailer in (rates, stores.rates()):
+        assert told == await lease(mailer)
+        assert (about(30.0), "401: unauthorised") == await mailer.paused(ACCOUNT)
+
+    await pass_time(stores, 30.0)
+
+    assert (0.0, None) == await rates.paused(ACCOUNT)
+    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+
+
+async def test_an_account_that_nobody_used_may_pause(rates: AnyRates) -> None:
+    """It is known by its name."""
+    assert (0.0, None) == await rates.paused(ACCOUNT)
+
+    await rates.pause(ACCOUNT, pause=30.0, reason="quota")
+
+    assert (await lease(rates)).paused
+
+
+@pytest.mark.parametrize("pauses", [(60.0, 10.0), (10.0, 60.0)])
+async def test_the_longer_pause_counts(rates: AnyRates, pauses: tuple[float, float]) -> None:
+    """With its reason, whichever came first."""
+    for pause in pauses:
+        await rates.pause(ACCOUNT, pause=pause, reason=f"for {pause}")
+
+    assert (about(60.0), "for 60.0") == await rates.paused(ACCOUNT)
+
+
+async def test_a_pause_can_be_ended(rates: AnyRates) -> None:
+    """However long it was; even that of an account that was too fast."""
+    await rates.pause(ACCOUNT, pause=600.0, reason="401")
+    await rates.pause(ACCOUNT, pause=0.0, reason=None)
+
+    assert (0.0, None) == await rates.paused(ACCOUNT)
+    assert not (await lease(rates)).paused
+
+    await rates.slow(ACCOUNT, pause=600.0, limit=LIMIT, reason="429")
+    await rates.pause(ACCOUNT, pause=0.0, reason=None)
+    given = await lease(rates)
+
+    assert not given.paused
+    assert given.length == pytest.approx(COUNT / LIMIT / SLOWING, rel=0.01)
+
+
+# Too fast
+
+
+async def test_an_account_that_was_too_fast_pauses_and_slows_down(stores: Stores, rates: AnyRates) -> None:
+    """It is as slow when the pause ends as when it began."""
+    await lease(rates)
+    await rates.slow(ACCOUNT, pause=30.0, limit=LIMIT, reason="429")
+
+    assert (about(30.0), "429") == await rates.paused(ACCOUNT)
+    assert Slice(about(30.0), 0.0, paused=True, reason="429") == await lease(rates)
+
+    await pass_time(stores, 30.0)
+
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.01)
+
+
+async def test_the_first_thing_heard_of_an_account_may_be_that_it_is_too_fast(
+    stores: Stores, rates: AnyRates
+) -> None:
+    """It slows down like any other."""
+    await rates.slow(ACCOUNT, pause=30.0, limit=LIMIT, reason="429")
+    await pass_time(stores, 30.0)
+
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.01)
+
+
+async def test_one_burst_slows_once(stores: Stores, rates: AnyRates) -> None:
+    """Twenty refusals, heard by two mailers, are one; the longest pause asked for counts."""
+    other = stores.rates()
+    await lease(rates)
+    pauses = [5.0, 30.0, *[1.0] * 8]
+
+    await asyncio.gather(
+        *(m.slow(ACCOUNT, pause=pause, limit=LIMIT, reason="429") for m in (rates, other) for pause in pauses)
+    )
+
+    assert (await rates.paused(ACCOUNT))[0] == pytest.approx(30.0, abs=1.0)
+
+    await pass_time(stores, 30.0)
+
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.01)
+
+
+async def test_a_pause_for_another_reason_does_not_hide_a_burst(stores: Stores, rates: AnyRates) -> None:
+    """Nor does it make one burst two, when it is the longer one."""
+    await rates.pause(ACCOUNT, pause=60.0, reason="401")
+    for _ in range(2):
+        await rates.slow(ACCOUNT, pause=10.0, limit=LIMIT, reason="429")
+        await pass_time(stores, 20.0)
+
+    assert (about(20.0), "401") == await rates.paused(ACCOUNT)
+
+    await pass_time(stores, 20.0)
+
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.01)
+
+
+async def test_burst_after_burst_slows_further_but_not_to_nothing(stores: Stores, rates: AnyRates) -> None:
+    """There is a least share of the limit that is always tried."""
+    found = []
+    for _ in range(12):
+        await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
+        await pass_time(stores, 1.0)
+        found.append(await rate_of(rates))
+
+    assert found[1] == pytest.approx(SLOWING**2 * LIMIT, rel=0.02)
+    assert all(after < before * 1.02 for before, after in pairwise(found))
+    assert found[-1] == pytest.approx(LEAST_SHARE * LIMIT, rel=0.1)
+
+
+async def test_a_slowed_account_recovers(stores: Stores, rates: AnyRates) -> None:
+    """Little by little, up to its limit."""
+    await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
+    await pass_time(stores, 1.0)
+    found = []
+    for _ in range(5):
+        found.append(await rate_of(rates) / LIMIT)
+        await pass_time(stores, RECOVERY_SECONDS / 10)
+
+    expected = [min(SLOWING + 0.1 * tenths, 1.0) for tenths in range(5)]
+    assert [pytest.approx(share, rel=0.02) for share in expected] == found
+
+
+async def test_an_account_that_recovers_slows_from_where_it_is(stores: Stores, rates: AnyRates) -> None:
+    """Not from where it fell to."""
+    await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
+    await pass_time(stores, 1.0 + RECOVERY_SECONDS)
+    await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
+    await pass_time(stores, 1.0)
+
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.02)
+
+
+# Availability
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_unreachable_rates_are_unavailable(kind: str, tmp_path: Path) -> None:
+    """Nobody knows then how fast one may send."""
+    url = f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/nowhere"
+    stores = Stores(url if kind == "postgresql" else f"sqlite:///{tmp_path}")
+    rates = stores.rates()
+
+    answers = await asyncio.gather(
+        lease(rates),
+        rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429"),
+        rates.pause(ACCOUNT, pause=1.0, reason=None),
+        rates.paused(ACCOUNT),
+        return_exceptions=True,
+    )
+    await stores.close()
+
+    assert {RatesUnavailableError} == set(map(type, answers))
+
+
+async def test_a_restarted_postgresql_remembers(postgresql: PostgreSQL, postgresql_url: str) -> None:
+    """The pause goes on, and the connection is made again."""
+    stores = Stores(postgresql_url)
+    rates = stores.rates()
+    await rates.pause(ACCOUNT, pause=600.0, reason="401")
+    await asyncio.to_thread(postgresql.stop)
+    with pytest.raises(RatesUnavailableError):
+        await lease(rates)
+    await asyncio.to_thread(postgresql.start)
+
+    assert (await lease(rates)).paused
+
+    await stores.close()
+
+
+async def test_rates_do_not_wait_for_claims(postgresql_url: str) -> None:
+    """A mailer's claims are stuck behind a lock; its rates are not."""
+    stores = Stores(postgresql_url)
+    claims, rates = Claims(stores.open()), stores.rates()
+    await granted(claims, uuid4())
+    await lease(rates)
+    locker = await asyncpg.connect(postgresql_url)
+    transaction = locker.transaction()
+    await transaction.start()
+    await locker.execute("LOCK TABLE claims")
+    stuck = asyncio.create_task(granted(claims, uuid4()))
+
+    async with asyncio.timeout(1):
+        await lease(rates)
+
+    assert not stuck.done()
+
+    await transaction.rollback()
+    await locker.close()
+
+    assert (await stuck).attempt == 1
+
+    await stores.close()
