@@ -28,7 +28,8 @@ async def form(request: BaseRequest, body: bytes) -> dict[str, list[Any]] | None
     """
     if request.content_type == _URLENCODED:
         return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
-    stream = StreamReader(request.protocol, 1 << 16, loop=asyncio.get_running_loop())
+    # With room for all of it: a full stream would have the connection pause, which is read already.
+    stream = StreamReader(request.protocol, max(len(body), 1), loop=asyncio.get_running_loop())
     stream.feed_data(body)
     stream.feed_eof()
     fields: dict[str, list[Any]] = {}
