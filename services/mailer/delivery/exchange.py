@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.mailer.accounts.account import Account
-from services.mailer.accounts.lobby import Lobby
-from services.mailer.accounts.pace import PausedError
 from services.mailer.accounts.routes import Place
 from services.mailer.delivery.consequence import SOON
 from services.mailer.delivery.ports import NoAnswerError, NotSentError, Transport
 from services.mailer.outcome import Deferred, Outcome, Trouble, Uncertain, reason
 from services.mailer.providers.base import Batchable, Outgoing, Response
 from services.mailer.providers.hints import allowance
-from services.mailer.rates.rates import RatesUnavailableError
 from shared.signatures import Lane, SendEmail
 
 
@@ -38,7 +35,10 @@ class Exchange:
         if place.group is None:
             return await self._alone(account, begun, message)
         account.provider.build(message)  # whoever cannot be carried must not come to the others
-        return await place.group.exchange(message, begun, partial(self._together, account))
+        outcome = await place.group.exchange(message, begun, partial(self._together, account))
+        if not _was_refused_as_one(outcome):
+            return outcome
+        return await self._after_all(account, begun, message)
 
     async def _alone(self, account: Account, begun: float, message: SendEmail) -> Outcome:
         provider = account.provider
@@ -50,6 +50,20 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
             return Uncertain(reason("internal_error", type(error).__name__))
 
+    async def _after_all(self, account: Account, begun: float, message: SendEmail) -> Outcome:
+        """Hand a message over by itself whose group was refused, perhaps for another one's sake.
+
+        Its group has ended by then: whatever happens here is a matter of this message alone.
+        """
+        if account.lobby is not None:
+            account.lobby.goes_alone(message.message_id)
+        try:
+            async with asyncio.timeout(self.freshness - (time.monotonic() - begun)):
+                await account.pace.turn(Lane.BULK)
+        except Exception as error:  # noqa: BLE001 - no turn came, for whatever reason, and nothing has left
+            return Deferred(reason("not_sent", type(error).__name__), SOON, Trouble.MESSAGE)
+        return await self._alone(account, begun, message)
+
     async def _together(
         self, account: Account, messages: Sequence[SendEmail], begun: float
     ) -> Sequence[Outcome]:
@@ -57,31 +71,18 @@ class Exchange:
         provider = account.provider
         if len(messages) == 1 or account.lobby is None or not isinstance(provider, Batchable):
             return [await self._alone(account, begun, message) for message in messages]
-        answer = await self._perform(account, provider.build_batch(messages), begun)
+        try:
+            request = provider.build_batch(messages)
+        except Exception as error:  # noqa: BLE001 - too much, or a bug: each by itself is fine, as was seen
+            return [_refused_as_one(type(error).__name__)] * len(messages)
+        answer = await self._perform(account, request, begun)
         if not isinstance(answer, Response):
             return [answer] * len(messages)
         try:
             outcomes = provider.read_batch(answer, messages)
+            return [outcome for outcome, _ in zip(outcomes, messages, strict=True)]
         except Exception as error:  # noqa: BLE001 - a bug, but one after which they may be sent
             return [Uncertain(reason("internal_error", type(error).__name__))] * len(messages)
-        own = (
-            self._own(account, account.lobby, begun, message, outcome)
-            for message, outcome in zip(messages, outcomes, strict=True)
-        )
-        return await asyncio.gather(*own)
-
-    async def _own(
-        self, account: Account, lobby: Lobby, begun: float, message: SendEmail, outcome: Outcome
-    ) -> Outcome:
-        """A member's own outcome: it may have been refused for another one's sake, and goes alone then."""
-        if not _was_refused_as_one(outcome):
-            return outcome
-        lobby.goes_alone(message.message_id)
-        try:
-            await account.pace.turn(Lane.BULK)
-        except (PausedError, RatesUnavailableError) as error:
-            return Deferred(reason("not_sent", type(error).__name__), SOON, Trouble.MESSAGE)
-        return await self._alone(account, begun, message)
 
     async def _perform(self, account: Account, request: Outgoing, begun: float) -> Response | Outcome:
         """Perform a request, if it is not too late for it; an outcome where no answer came of it."""
@@ -90,16 +91,20 @@ class Exchange:
             return Deferred("The mailer was too slow to begin.", SOON, Trouble.MESSAGE)
         try:
             response = await self.transport.perform(request)
+            account.allow(allowance(response.headers, account.traits.limit_window))
         except NotSentError as error:
             return Deferred(reason("not_sent", error))
         except NoAnswerError as error:
             return Uncertain(reason("no_answer", error))
         except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
             return Uncertain(reason("internal_error", type(error).__name__))
-        account.allow(allowance(response.headers, account.traits.limit_window))
         return response
 
 
+def _refused_as_one(because: str) -> Deferred:
+    """The outcome of a member that has to be tried alone: see ``Batchable.read_batch``."""
+    return Deferred(because, 0.0, Trouble.MESSAGE)
+
+
 def _was_refused_as_one(outcome: Outcome) -> bool:
-    """Whether a member of a batch has to be tried alone: see ``Batchable.read_batch``."""
     return isinstance(outcome, Deferred) and outcome.trouble is Trouble.MESSAGE and outcome.retry_after == 0
