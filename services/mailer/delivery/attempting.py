@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.routes import NoAccountError, Place, Routes
 from services.mailer.claims.claims import Beginning, Claims, Settlement, State
-from services.mailer.delivery.consequence import Patience, Standing, consequence, goes_elsewhere
+from services.mailer.delivery.consequence import SOON, Patience, Standing, consequence, goes_elsewhere
 from services.mailer.delivery.ending import Ending
-from services.mailer.delivery.exchange import Exchange
+from services.mailer.delivery.exchange import Exchange, TooLateError
 from services.mailer.delivery.telling import Subject, Telling
-from services.mailer.outcome import Deferred, Outcome, Rejected, Suppressed, Uncertain, reason
+from services.mailer.outcome import Deferred, Outcome, Rejected, Suppressed, Trouble, Uncertain, reason
 from services.mailer.providers.base import Searchable, UnsupportedError
 from services.mailer.rates.rates import RatesUnavailableError
 from shared.signatures import Event, SendEmail
@@ -90,13 +90,14 @@ class Attempting:
             outcome = await self.exchange.attempt(attempt.place, attempt.message, attempt.begun)
         except UnsupportedError as error:
             return Rejected(reason("unsupported", error)), True
+        except TooLateError:
+            return Deferred("The mailer was too slow to begin.", SOON, Trouble.MESSAGE), False
         except Exception as error:
             # A bug before anything left: the claim must not make it look like a lost attempt.
             await self._excuse(attempt)
             bug = Deferred(reason("internal_error", type(error).__name__))
             self.telling.mention(attempt.subject, bug, Event.DEFERRED, self.patience.bug_pause)
             raise
-        await attempt.account.note(outcome)
         attempt.place.leave()
         return outcome, goes_elsewhere(outcome)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,9 +18,16 @@ from services.mailer.providers.hints import allowance
 from shared.signatures import Lane, SendEmail
 
 
+class TooLateError(Exception):
+    """This process was frozen: somebody else may hold the claim by now, so nothing has left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Performs attempts; ``freshness`` is how many seconds a claim may be old when a request leaves."""
+    """Performs attempts, and tells the account what came of its requests.
+
+    ``freshness`` is how many seconds a claim may be old when a request leaves.
+    """
 
     transport: Transport
     freshness: float
@@ -30,6 +37,7 @@ class Exchange:
 
         Raises:
             UnsupportedError: This provider cannot carry the message; nothing has left.
+            TooLateError: Nothing has left.
         """
         account = place.account
         if place.group is None:
@@ -42,13 +50,9 @@ class Exchange:
 
     async def _alone(self, account: Account, begun: float, message: SendEmail) -> Outcome:
         provider = account.provider
-        answer = await self._perform(account, provider.build(message), begun)
-        if not isinstance(answer, Response):
-            return answer
-        try:
-            return provider.read(answer)
-        except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
-            return Uncertain(reason("internal_error", type(error).__name__))
+        request = provider.build(message)
+        (outcome,) = await self._perform(account, request, begun, lambda answer: [provider.read(answer)], 1)
+        return outcome
 
     async def _after_all(self, account: Account, begun: float, message: SendEmail) -> Outcome:
         """Hand a message over by itself whose group was refused, perhaps for another one's sake.
@@ -75,30 +79,42 @@ class Exchange:
             request = provider.build_batch(messages)
         except Exception as error:  # noqa: BLE001 - too much, or a bug: each by itself is fine, as was seen
             return [_refused_as_one(type(error).__name__)] * len(messages)
-        answer = await self._perform(account, request, begun)
-        if not isinstance(answer, Response):
-            return [answer] * len(messages)
-        try:
-            outcomes = provider.read_batch(answer, messages)
-            return [outcome for outcome, _ in zip(outcomes, messages, strict=True)]
-        except Exception as error:  # noqa: BLE001 - a bug, but one after which they may be sent
-            return [Uncertain(reason("internal_error", type(error).__name__))] * len(messages)
+        return await self._perform(
+            account, request, begun, lambda answer: provider.read_batch(answer, messages), len(messages)
+        )
 
-    async def _perform(self, account: Account, request: Outgoing, begun: float) -> Response | Outcome:
-        """Perform a request, if it is not too late for it; an outcome where no answer came of it."""
+    async def _perform(
+        self,
+        account: Account,
+        request: Outgoing,
+        begun: float,
+        read: Callable[[Response], Sequence[Outcome]],
+        members: int,
+    ) -> Sequence[Outcome]:
+        """Perform a request, if it is not too late for it, and give an outcome for each of its members."""
         if time.monotonic() - begun > self.freshness:
-            # This process was frozen meanwhile: somebody else may hold the claim by now.
-            return Deferred("The mailer was too slow to begin.", SOON, Trouble.MESSAGE)
+            raise TooLateError
+        try:
+            outcomes = await self._ask(account, request, read, members)
+            for outcome in dict.fromkeys(outcomes):  # one request that fails is one failure, not fifty
+                await account.note(outcome)
+        except Exception as error:  # noqa: BLE001 - a bug, but one after which they may be sent
+            doubt = Uncertain(reason("internal_error", type(error).__name__))
+            await account.note(doubt)
+            return [doubt] * members
+        return outcomes
+
+    async def _ask(
+        self, account: Account, request: Outgoing, read: Callable[[Response], Sequence[Outcome]], members: int
+    ) -> Sequence[Outcome]:
         try:
             response = await self.transport.perform(request)
-            account.allow(allowance(response.headers, account.traits.limit_window))
         except NotSentError as error:
-            return Deferred(reason("not_sent", error))
+            return [Deferred(reason("not_sent", error))] * members
         except NoAnswerError as error:
-            return Uncertain(reason("no_answer", error))
-        except Exception as error:  # noqa: BLE001 - a bug, but one after which the message may be sent
-            return Uncertain(reason("internal_error", type(error).__name__))
-        return response
+            return [Uncertain(reason("no_answer", error))] * members
+        account.allow(allowance(response.headers, account.traits.limit_window))
+        return [outcome for outcome, _ in zip(read(response), range(members), strict=True)]
 
 
 def _refused_as_one(because: str) -> Deferred:
