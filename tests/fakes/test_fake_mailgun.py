@@ -12,6 +12,7 @@ from tests.fakes import FakeMailgun, faults
 from tests.fakes.calls import KEY, Sending, perform, send
 from tests.fakes.calls.mailgun import AUTHORIZATION, PATH, call
 
+WITHOUT_ID: dict[str, list[str]] = {"h:Message-Id": []}
 TWO = {
     "to": ["Ada <ada@example.net>", "bob@example.net"],
     "subject": ["Hi %recipient.name%"],
@@ -32,7 +33,7 @@ async def test_the_id_is_the_one_that_was_given(client: httpx.AsyncClient) -> No
     """In angle brackets, which its events leave out; without one Mailgun makes its own."""
     async with FakeMailgun(api_key=KEY) as fake:
         given = await send(client, fake)
-        made = await send(client, fake, **{"h:Message-Id": []})
+        made = await perform(client, fake, call(**WITHOUT_ID))
 
     assert (200, {"id": "<m-1@example.org>", "message": "Queued. Thank you."}) == (
         given.status_code,
@@ -90,7 +91,7 @@ async def test_mailgun_validates(
 ) -> None:
     """What the real one refuses is refused with 400 and the same words."""
     async with FakeMailgun(api_key=KEY) as fake:
-        answer = await send(client, fake, **changes)
+        answer = await perform(client, fake, call(**changes))
 
     assert (400, {"message": words}) == (answer.status_code, answer.json())
     assert () == fake.record
@@ -109,7 +110,7 @@ async def test_an_unverified_domain_sends_nothing(client: httpx.AsyncClient) -> 
 async def test_a_batch_is_a_copy_for_each_recipient(client: httpx.AsyncClient) -> None:
     """With its own variables filled in; one that it has not stays as it is."""
     async with FakeMailgun(api_key=KEY) as fake:
-        answer = await send(client, fake, **TWO)
+        answer = await perform(client, fake, call(**TWO))
 
     assert "<%recipient.id%@example.org>" == answer.json()["id"]
     assert [("a", "a@example.org"), ("b", "b@example.org")] == [
@@ -122,7 +123,7 @@ async def test_a_batch_is_a_copy_for_each_recipient(client: httpx.AsyncClient) -
 async def test_an_address_that_is_named_twice_gets_one_copy(client: httpx.AsyncClient) -> None:
     """Its variables are told by the address, and the second message is lost."""
     async with FakeMailgun(api_key=KEY) as fake:
-        await send(client, fake, **{**TWO, "to": ["ada@example.net", "Ada <ada@example.net>"]})
+        await perform(client, fake, call(**{**TWO, "to": ["ada@example.net", "Ada <ada@example.net>"]}))
 
     assert ["a"] == [entry.message_id for entry in fake.record]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from services.mailer.outcome import Outcome
@@ -56,4 +56,4 @@ async def sent(kind: str, messages: list[SendEmail]) -> tuple[list[Outcome], lis
 
 def read(kind: str, answer: Response, count: int = 2) -> list[Outcome]:
     """Say what a provider makes of an answer to a batch of so many."""
-    return cast("list[Outcome]", batchable(kind).read_batch(answer, letters(count)))
+    return batchable(kind).read_batch(answer, letters(count))
