@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 
 from services.mailer.accounts.account import Account
-from services.mailer.accounts.routes import NoAccountError, Place, Routes
-from services.mailer.claims.claims import Beginning, Claims, Settlement, State
+from services.mailer.accounts.routes import ClosingError, NoAccountError, Place, Routes
+from services.mailer.claims.claims import Beginning, Claims, ClaimsUnavailableError, Settlement, State
 from services.mailer.delivery.consequence import SOON, Patience, Standing, consequence, goes_elsewhere
 from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange, TooLateError
@@ -125,13 +126,19 @@ class Attempting:
         others = [a for a in self.routes.all(attempt.message.lane) if a.name not in tried and a.admits]
         if not others:
             return None
+        rest = self.exchange.freshness - (time.monotonic() - attempt.begun)
         try:
-            place = await self.routes.enter(attempt.message, among=others, patience=0.0)
-        except (NoAccountError, RatesUnavailableError):
+            # Beyond the lease this attempt would look as if its mailer had died during it.
+            async with asyncio.timeout(rest):
+                place = await self.routes.enter(attempt.message, among=others, patience=0.0)
+        except (NoAccountError, RatesUnavailableError, ClosingError, TimeoutError):
             return None
         try:
             self.telling.mention(attempt.subject, outcome, Event.DEFERRED, 0.0)
             return await self.begin(replace(attempt, place=place, elsewhere=attempt.doubts))
+        except ClaimsUnavailableError:
+            place.leave(unused=True)
+            return None  # what is known of this attempt may still be written down
         except BaseException:
             place.leave(unused=True)
             raise
