@@ -90,7 +90,12 @@ class Attempting:
         try:
             outcome = await self.exchange.attempt(attempt.place, attempt.message, attempt.begun)
         except UnsupportedError as error:
-            return Rejected(reason("unsupported", error)), True
+            because = reason("unsupported", error)
+            others = (a for a in self.routes.all(attempt.message.lane) if a is not attempt.account)
+            if any(_can_carry(account, attempt.message) for account in others):
+                # Which is its end only where nobody else could carry it, now or later.
+                return Deferred(because, trouble=Trouble.MESSAGE), True
+            return Rejected(because), False
         except TooLateError:
             return Deferred("The mailer was too slow to begin.", SOON, Trouble.MESSAGE), False
         except Exception as error:
@@ -187,6 +192,16 @@ class Attempting:
         return await self.ending.write(
             attempt.subject, attempt.token, following, elsewhere=elsewhere, begun=attempt.begun
         )
+
+
+def _can_carry(account: Account, message: SendEmail) -> bool:
+    try:
+        account.provider.build(message)
+    except UnsupportedError:
+        return False
+    except Exception:  # noqa: BLE001 - a bug, to be told of by the attempt that meets it
+        return True
+    return True
 
 
 def _can_tell(account: Account) -> bool:
