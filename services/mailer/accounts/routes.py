@@ -42,6 +42,8 @@ class Place:
     """Whether it tries the account for all others."""
     group: Group | None = None
     """The messages that it shares its request with."""
+    was_used: bool = False
+    """Whether the account was asked."""
     _has_turn: bool = False
     _left: bool = False
 
@@ -73,6 +75,7 @@ class Place:
         if self._left:
             return
         self._left = True
+        self.was_used = not unused
         self.account.leave()
         if unused:
             self.account.circuit.leave(probe=self.probe)

@@ -174,7 +174,8 @@ class Attempting:
         """Write the outcome down, report it, and say what is left to do."""
         account = attempt.account
         doubts = attempt.doubts
-        if isinstance(outcome, Rejected | Suppressed) and account.traits.key_window is not None:
+        answered = attempt.place.was_used and isinstance(outcome, Rejected | Suppressed)
+        if answered and account.traits.key_window is not None:
             # Had it taken the attempt in doubt, it would have said so again, under the same key.
             doubts = attempt.elsewhere
         standing = Standing(

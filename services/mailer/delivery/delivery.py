@@ -119,7 +119,8 @@ class Delivery:
             resolution, place = _too_late(resolution), None
         match resolution:
             case Free(doubts):
-                return await self._send_again(message, claim, place, doubts, begun)
+                # What may still be sent of it, this account cannot tell, whichever it is.
+                return await self._send_again(message, claim, place, doubts, begun, elsewhere=doubts)
             case Again(account):
                 return await self._ask_again(message, claim, place, account, begun)
             case Found(provider_message_id):
@@ -142,16 +143,22 @@ class Delivery:
                 place = await self.routes.enter(message, among=[account], patience=0.0)
             except NoAccountError as paused:
                 return await self._later(message, claim, paused.wait, "Its account is paused.")
-        return await self._send_again(message, claim, place, claim.doubts, begun)
+        return await self._send_again(message, claim, place, claim.doubts, begun, elsewhere=claim.elsewhere)
 
     async def _send_again(
-        self, message: SendEmail, claim: InDoubt, place: Place | None, doubts: int, begun: float
+        self,
+        message: SendEmail,
+        claim: InDoubt,
+        place: Place | None,
+        doubts: int,
+        begun: float,
+        *,
+        elsewhere: int,
     ) -> Outcome:
         if place is None:  # expired, and certainly not sent
             return await self._end(
                 message, claim, Consequence(State.EXPIRED, Event.EXPIRED, Rejected("expired"))
             )
-        elsewhere = claim.elsewhere if place.account.name == claim.provider else doubts
         attempt = Attempt(message, place, claim.token, claim.attempt, claim.age, begun, doubts, elsewhere)
         with place:
             try:
