@@ -61,6 +61,17 @@ class Place:
         self.probe = self.probe or circuit.enter()
         return self.probe or circuit.position is Position.CLOSED
 
+    async def own_turn(self) -> None:
+        """Wait for a turn for the message itself, if the one that it had was its group's.
+
+        Raises:
+            PausedError: The account pauses.
+            RatesUnavailableError: Nobody knows how fast one may send.
+        """
+        if self.group is None and not self._has_turn:
+            await self.account.pace.turn(self.message.lane)
+            self._has_turn = True
+
     def go_alone(self) -> None:
         """The group need not wait: the message takes its own way, if it takes any."""
         if self.group is not None:

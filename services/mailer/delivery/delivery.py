@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 import structlog
 
 from services.mailer.accounts.account import Account
-from services.mailer.accounts.routes import NoAccountError, Place, Routes
+from services.mailer.accounts.pace import PausedError
+from services.mailer.accounts.routes import ClosingError, NoAccountError, Place, Routes
 from services.mailer.claims.claims import (
     Busy,
     Claims,
@@ -34,11 +35,13 @@ from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.telling import Subject, Telling
 from services.mailer.outcome import Accepted, Deferred, Outcome, Redundant, Rejected, Uncertain, reason
 from services.mailer.providers.base import Found
+from services.mailer.rates.rates import RatesUnavailableError
 from shared.signatures import Event, SendEmail
 
 log = structlog.get_logger()
 
 _EARLY = 5.0
+_NO_TURN = (RatesUnavailableError, ClosingError)
 _EXPIRED_IN_DOUBT = Stuck("It expired, and nobody can tell whether the provider took it before.")
 
 
@@ -143,6 +146,8 @@ class Delivery:
                 place = await self.routes.enter(message, among=[account], patience=0.0)
             except NoAccountError as paused:
                 return await self._later(message, claim, paused.wait, "Its account is paused.")
+            except _NO_TURN as error:
+                return await self._later(message, claim, SOON, reason("no_turn", type(error).__name__))
         return await self._send_again(message, claim, place, claim.doubts, begun, elsewhere=claim.elsewhere)
 
     async def _send_again(
@@ -162,7 +167,12 @@ class Delivery:
         attempt = Attempt(message, place, claim.token, claim.attempt, claim.age, begun, doubts, elsewhere)
         with place:
             try:
+                await place.own_turn()
                 attempt = await self.attempting.begin(attempt)
+            except PausedError as paused:
+                return await self._later(message, claim, paused.wait, "Its account is paused.")
+            except _NO_TURN as error:
+                return await self._later(message, claim, SOON, reason("no_turn", type(error).__name__))
             except OvertakenError:
                 return self.ending.overtaken(message, claim.attempt)
             return await self.attempting.run(attempt)
