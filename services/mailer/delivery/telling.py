@@ -22,6 +22,7 @@ class Subject:
     message: SendEmail
     attempt: int
     provider: str
+    """Where it was made; empty if a mailer of version 0.2.0 did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,6 @@ def _event(subject: Subject, event: Event) -> RecordEvent:
         event=event,
         at=datetime.now(UTC),
         attempt=subject.attempt,
-        provider=subject.provider,
+        provider=subject.provider or None,
         series=subject.message.series,
     )
