@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from services.mailer.account_settings import (
     AccountSettings,
@@ -129,8 +130,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.lease_seconds < 2 * self.attempt_deadline_seconds:
-            msg = "lease_seconds must be at least twice attempt_deadline_seconds"
-            raise ValueError(msg)
+            raise _unusable("lease_seconds", "lease_seconds must be at least twice attempt_deadline_seconds")
         for lane in Lane:
             self.accounts(lane)
         return self
@@ -139,14 +139,13 @@ class Settings(BaseSettings):
         """The accounts that the lane's messages may take, in order.
 
         Raises:
-            ValueError: One of them is not there, or lacks its key.
+            ValidationError: One of them is not there, or lacks its key.
         """
         bulk = lane is Lane.BULK and self.bulk_provider is not None
         setting, names = ("bulk_provider", self.bulk_provider) if bulk else ("provider", self.provider)
         listed = [name.strip() for name in (names or "").split(",")]
         if len(set(listed)) < len(listed):
-            msg = f"{setting} names an account twice"
-            raise ValueError(msg)
+            raise _unusable(setting, "an account is named twice")
         return {name: self.providers.get(name) or self._plain(setting, name) for name in listed}
 
     def _plain(self, setting: str, name: str) -> AccountSettings:
@@ -154,12 +153,10 @@ class Settings(BaseSettings):
         if name == "outbox":
             return OutboxAccount(kind=name, directory=self.outbox_directory)
         if name not in {"sendgrid", "mandrill"}:
-            msg = f"{setting}: there is no account {name!r} in providers"
-            raise ValueError(msg)
+            raise _unusable(setting, f"there is no account {name!r} in providers")
         key = self.sendgrid_api_key if name == "sendgrid" else self.mandrill_api_key
         if key is None:
-            msg = f"{setting}={name} needs {name}_api_key"
-            raise ValueError(msg)
+            raise _unusable(setting, f"{setting}={name} needs {name}_api_key")
         if name == "sendgrid":
             return SendGridAccount(kind="sendgrid", api_key=key, base_url=self.sendgrid_base_url)
         return MandrillAccount(kind="mandrill", api_key=key, base_url=self.mandrill_base_url)
@@ -179,14 +176,23 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-        raise SystemExit(
-            "\n".join(f"PILLARBOX_{_variable(problem['loc'])}: {problem['msg']}" for problem in problems)
-        ) from None
+        raise SystemExit("\n".join(map(_told, problems))) from None
+    except SettingsError:
+        raise SystemExit("PILLARBOX_PROVIDERS: no JSON object") from None  # no other setting is JSON
 
 
-def _variable(place: tuple[int | str, ...]) -> str:
-    """Name the environment variable that a setting stands in."""
+def _unusable(setting: str, because: str) -> ValidationError:
+    """Say what is wrong with a setting in the light of others; what it is need not be shown."""
+    problem = InitErrorDetails(type=PydanticCustomError("unusable", because), loc=(setting,), input=None)
+    return ValidationError.from_exception_data("Settings", [problem], hide_input=True)
+
+
+def _told(problem: ErrorDetails) -> str:
+    """Name the environment variable that a setting stands in, and say what is wrong with it."""
+    place, told = problem["loc"], problem["msg"]
     match place:
+        case ("providers", account) if problem["type"] == "union_tag_invalid":
+            place, told = ("providers", account, "kind"), f"not one of {problem['ctx']['expected_tags']}"
         case ("providers", account, _, *field):  # in between stands the kind, which is no part of the name
             place = ("providers", account, *field)
-    return "__".join(map(str, place)).upper()
+    return f"PILLARBOX_{'__'.join(map(str, place)).upper()}: {told}"
