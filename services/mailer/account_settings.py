@@ -7,21 +7,15 @@ account; where it is the word for a provider, ``KIND`` need not be given.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from services.mailer.providers import PROVIDERS
 from services.mailer.providers.base import Provider, Traits
-from services.mailer.providers.mailgun import Mailgun
-from services.mailer.providers.mandrill import Mandrill
-from services.mailer.providers.outbox import Outbox
-from services.mailer.providers.postmark import Postmark
-from services.mailer.providers.resend import Resend
-from services.mailer.providers.sendgrid import SendGrid
-from services.mailer.providers.ses import Ses
-from services.mailer.providers.smtp import Smtp
 
 
 class _Account(BaseModel):
@@ -39,9 +33,16 @@ class _Account(BaseModel):
     key_window_seconds: Annotated[float | None, Field(gt=0)] = None
     """How long an idempotency key counts, where the provider honours one (Resend: 24 hours)."""
 
+    kind: str
+
     @abstractmethod
+    def arguments(self) -> dict[str, object]:
+        """What the provider is made with."""
+
     def provider(self) -> Provider:
         """Make the provider."""
+        make: Callable[..., Provider] = PROVIDERS[self.kind]
+        return make(**self.arguments())
 
     def traits(self, provider: Provider) -> Traits:
         """What the provider can do, as far as these settings do not know better."""
@@ -59,8 +60,8 @@ class OutboxAccount(_Account):
     kind: Literal["outbox"]
     directory: Path = Path("var/outbox")
 
-    def provider(self) -> Provider:
-        return Outbox(self.directory.absolute())
+    def arguments(self) -> dict[str, object]:
+        return {"directory": self.directory.absolute()}
 
 
 class SendGridAccount(_Account):
@@ -72,8 +73,8 @@ class SendGridAccount(_Account):
     base_url: str = "https://api.sendgrid.com"
     """``https://api.eu.sendgrid.com`` for accounts in the EU region."""
 
-    def provider(self) -> Provider:
-        return SendGrid(self.api_key.get_secret_value(), self.base_url)
+    def arguments(self) -> dict[str, object]:
+        return {"api_key": self.api_key.get_secret_value(), "base_url": self.base_url}
 
 
 class MandrillAccount(_Account):
@@ -83,8 +84,8 @@ class MandrillAccount(_Account):
     api_key: SecretStr
     base_url: str = "https://mandrillapp.com"
 
-    def provider(self) -> Provider:
-        return Mandrill(self.api_key.get_secret_value(), self.base_url)
+    def arguments(self) -> dict[str, object]:
+        return {"api_key": self.api_key.get_secret_value(), "base_url": self.base_url}
 
 
 class PostmarkAccount(_Account):
@@ -96,8 +97,12 @@ class PostmarkAccount(_Account):
     message_stream: str = "outbound"
     """``broadcast`` or another stream for bulk mail."""
 
-    def provider(self) -> Provider:
-        return Postmark(self.server_token.get_secret_value(), self.base_url, self.message_stream)
+    def arguments(self) -> dict[str, object]:
+        return {
+            "server_token": self.server_token.get_secret_value(),
+            "base_url": self.base_url,
+            "message_stream": self.message_stream,
+        }
 
 
 class ResendAccount(_Account):
@@ -107,8 +112,8 @@ class ResendAccount(_Account):
     api_key: SecretStr
     base_url: str = "https://api.resend.com"
 
-    def provider(self) -> Provider:
-        return Resend(self.api_key.get_secret_value(), self.base_url)
+    def arguments(self) -> dict[str, object]:
+        return {"api_key": self.api_key.get_secret_value(), "base_url": self.base_url}
 
 
 class MailgunAccount(_Account):
@@ -120,8 +125,12 @@ class MailgunAccount(_Account):
     base_url: str = "https://api.mailgun.net"
     """``https://api.eu.mailgun.net`` for domains in the EU region."""
 
-    def provider(self) -> Provider:
-        return Mailgun(self.api_key.get_secret_value(), self.domain, self.base_url)
+    def arguments(self) -> dict[str, object]:
+        return {
+            "api_key": self.api_key.get_secret_value(),
+            "domain": self.domain,
+            "base_url": self.base_url,
+        }
 
 
 class SesAccount(_Account):
@@ -136,15 +145,15 @@ class SesAccount(_Account):
     base_url: str | None = None
     """Where the API is, if not at the region's own address (a VPC endpoint)."""
 
-    def provider(self) -> Provider:
-        return Ses(
-            access_key_id=self.access_key_id,
-            secret_access_key=self.secret_access_key.get_secret_value(),
-            region=self.region,
-            session_token=self.session_token.get_secret_value() if self.session_token else None,
-            configuration_set=self.configuration_set,
-            base_url=self.base_url,
-        )
+    def arguments(self) -> dict[str, object]:
+        return {
+            "access_key_id": self.access_key_id,
+            "secret_access_key": self.secret_access_key.get_secret_value(),
+            "region": self.region,
+            "session_token": self.session_token.get_secret_value() if self.session_token else None,
+            "configuration_set": self.configuration_set,
+            "base_url": self.base_url,
+        }
 
 
 class SmtpAccount(_Account):
@@ -158,9 +167,14 @@ class SmtpAccount(_Account):
     username: str | None = None
     password: SecretStr | None = None
 
-    def provider(self) -> Provider:
-        password = self.password.get_secret_value() if self.password else None
-        return Smtp(self.host, self.port, self.security, self.username, password)
+    def arguments(self) -> dict[str, object]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "security": self.security,
+            "username": self.username,
+            "password": self.password.get_secret_value() if self.password else None,
+        }
 
 
 AccountSettings = Annotated[
