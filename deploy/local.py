@@ -24,7 +24,7 @@ GATEWAY = [str(BIN / "python"), "-m", "services.gateway"]
 START_SECONDS = 60
 STOP_SECONDS = 40
 OUTBOX = Path("var/outbox")
-FINAL = {"sent", "failed", "suppressed", "expired", "uncertain"}
+FINAL = {"sent", "failed", "suppressed", "expired", "held"}
 
 
 def main() -> int:

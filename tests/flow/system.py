@@ -31,7 +31,7 @@ EMAIL: dict[str, Any] = {
 
 DEVELOPMENT_KEY = "canary-key-that-no-log-may-show"
 
-FINAL = frozenset({"sent", "failed", "suppressed", "expired"})
+FINAL = frozenset({"sent", "failed", "suppressed", "expired", "held"})
 
 # Everything that a test would otherwise wait for; the defaults are pinned elsewhere.
 QUICK = {

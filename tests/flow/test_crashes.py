@@ -83,7 +83,7 @@ def test_a_message_that_must_not_be_doubled_is_held(production: System, sendgrid
     message_id = smuggle(production, _signature(on_uncertain=OnUncertain.HOLD))
     until(lambda: _taken(sendgrid, message_id), 20, "the provider to take the message")
     _kill_mailer(production)
-    production.wait_for(message_id, "uncertain", 60)
+    production.wait_for(message_id, "held", 60)
 
     assert 1 == len(_taken(sendgrid, message_id))
 
