@@ -86,7 +86,10 @@ class Account:
     async def note(self, outcome: Outcome) -> None:
         """Take in what an attempt says of the account as a whole."""
         match outcome:
-            case Accepted() | Rejected() | Suppressed() | Deferred(trouble=Trouble.MESSAGE):
+            case Accepted():
+                self.pace.accepted()
+                self._well()
+            case Rejected() | Suppressed() | Deferred(trouble=Trouble.MESSAGE):
                 self._well()
             case Deferred(reason=reason, retry_after=hint, trouble=Trouble.PACE):
                 self._well()

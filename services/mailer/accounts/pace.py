@@ -64,7 +64,7 @@ class Pace:
         self._share = share
         self._clock = clock
         self._learned: _Learned | None = None
-        self._given: deque[float] = deque()
+        self._accepted: dict[int, int] = {}
         self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
         self._task: asyncio.Task[None] | None = None
         self._returned = 0
@@ -116,8 +116,6 @@ class Pace:
 
     def give_back(self) -> None:
         """A turn was not needed after all: the next in line may have it."""
-        if self._given:
-            self._given.pop()
         if self.limit is not None and not self._serve():
             self._returned = 1
 
@@ -129,7 +127,7 @@ class Pace:
         """The provider said that it was too fast; ``wait`` is its hint in seconds."""
         pause = 1.0 if wait is None else wait
         self._paused_until = max(self._paused_until, self._clock() + pause)
-        limit = self._learn(self._observed()) if self._limit is None else self._limit
+        limit = self._learn() if self._limit is None else self._limit
         await self._store.slow(self._account, pause=pause, limit=limit, reason=reason)
 
     def told(self, per_second: float | None, remaining: int | None, reset: float | None) -> None:
@@ -139,23 +137,23 @@ class Pace:
         if remaining == 0 and reset is not None and self._learned is None and self._limit is None:
             self._paused_until = max(self._paused_until, self._clock() + reset)
 
-    def _learn(self, observed: float) -> float:
-        before = self.limit
-        limit = max(observed if before is None else min(before, observed), _LEAST_LIMIT)
-        self._learned = _Learned(limit, self._clock())
-        return limit
+    def accepted(self) -> None:
+        """The provider took a message: so fast, at least, one may send."""
+        second = int(self._clock())
+        self._accepted[second] = self._accepted.get(second, 0) + 1
+        if len(self._accepted) > 2 * _OBSERVED_SECONDS:
+            recent = second - _OBSERVED_SECONDS
+            self._accepted = {at: count for at, count in self._accepted.items() if at >= recent}
 
-    def _observed(self) -> float:
-        """Messages a second in the last seconds."""
-        now = self._clock()
-        recent = [moment for moment in self._given if moment > now - _OBSERVED_SECONDS]
-        return len(recent) / min(_OBSERVED_SECONDS, max(now - recent[0], 1.0)) if recent else 1.0
-
-    def _note(self) -> None:
-        now = self._clock()
-        self._given.append(now)
-        while self._given[0] < now - _OBSERVED_SECONDS:
-            self._given.popleft()
+    def _learn(self) -> float:
+        """Take what was accepted in the best of the last seconds for the limit; later, feel the way down."""
+        if self._learned is None:
+            recent = self._clock() - _OBSERVED_SECONDS
+            limit = float(max((n for at, n in self._accepted.items() if at >= recent), default=1))
+        else:
+            limit = (self.limit or 0.0) * _SHRINKING
+        self._learned = _Learned(max(limit, _LEAST_LIMIT), self._clock())
+        return self._learned.limit
 
     async def _hand_out(self) -> None:
         try:
@@ -204,7 +202,6 @@ class Pace:
             while queue:
                 future = queue.popleft()
                 if not future.done():
-                    self._note()
                     future.set_result(None)
                     return True
         return False
