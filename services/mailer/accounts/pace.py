@@ -22,7 +22,9 @@ log = structlog.get_logger()
 
 _SLICE_SECONDS = 0.1
 """How much time is leased at once: long enough to be cheap, short enough to be fair."""
-_OBSERVED_SECONDS = 5.0
+_OBSERVED_SECONDS = 10
+_SHRINKING = 0.85
+"""What is left of a learned limit when the provider complains again."""
 _GROWTH = 1.02
 """By how much a learned limit grows in a second ..."""
 _GROWTH_SECONDS = 1000.0
