@@ -55,15 +55,16 @@ async def test_a_lost_answer_is_a_doubt(claims: Claims) -> None:
     assert SHORT <= claim.quiet < claim.asked - SHORT
 
 
-async def test_a_doubt_stays_until_it_is_resolved(claims: Claims) -> None:
-    """Looking into it counts no attempt, and its quiet goes on; nor is it a crash any more."""
+async def test_a_doubt_stays_until_it_is_resolved(brief: Claims) -> None:
+    """Looking into it counts no attempt, and its quiet goes on; but what has been told is no crash."""
     message_id = uuid4()
-    await settle(claims, await granted(claims, message_id), State.UNCERTAIN, doubts=1)
-    before = await in_doubt(claims, message_id)
+    await granted(brief, message_id)
     await pass_time()
-    await settle(claims, before, State.UNCERTAIN, doubts=1)
+    before = await in_doubt(brief, message_id)
+    await pass_time()
+    await settle(brief, before, State.UNCERTAIN, doubts=1)
 
-    after = await in_doubt(claims, message_id)
+    after = await in_doubt(brief, message_id)
 
     assert (1, 1, False) == (after.attempt, after.doubts, after.crashed)
     assert after.quiet >= before.quiet + SHORT

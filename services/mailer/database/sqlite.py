@@ -18,6 +18,7 @@ NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 """Unix seconds, the same throughout a statement; unixepoch() cannot do fractions everywhere."""
 
 _BUSY_TIMEOUT_SECONDS = 5.0
+_POLL_MILLISECONDS = 2
 
 _PRESENT = "SELECT name FROM pragma_table_info(?1) UNION ALL SELECT name FROM pragma_index_list(?1)"
 
@@ -54,7 +55,7 @@ class SqliteDatabase:
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with self._connected() as db:  # commits, or rolls back
-                db.execute("BEGIN IMMEDIATE")
+                _begin(db)
                 return work(db)
         except (OSError, sqlite3.Error) as error:
             self._hang_up()
@@ -71,6 +72,7 @@ class SqliteDatabase:
             _switch_to_wal(self._connection)
             self._connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             self._complete(self._connection)
+            self._connection.execute(f"PRAGMA busy_timeout = {_POLL_MILLISECONDS}")
         return self._connection
 
     def _complete(self, connection: sqlite3.Connection) -> None:
@@ -89,6 +91,19 @@ class SqliteDatabase:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Wait for the right to write; SQLite looks ever more seldom, and misses the gaps of busy hours."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def _switch_to_wal(db: sqlite3.Connection) -> None:
