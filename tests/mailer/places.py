@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from services.mailer.providers.base import Outgoing, Provider, Request, Response
+from services.mailer.providers.base import Outgoing, Provider, Request, Response, Submission
 from services.mailer.providers.outbox import Outbox
 from services.mailer.signing import signed
-from tests.fakes import HTTP_FAKES
+from services.mailer.smtp import SmtpTransport
+from tests.fakes import HTTP_FAKES, FakeSmtp
 from tests.mailer.carried import READERS, Carried
 from tests.mailer.made import KEY, made
 
@@ -39,6 +40,14 @@ async def place(kind: str, folder: pathlib.Path) -> AsyncIterator[Place]:
         directory.mkdir()
         yield Place(Outbox(directory), write, lambda: read(next(directory.iterdir()).read_bytes()))
         return
+    if kind == "smtp":
+        transport = SmtpTransport(deadline=5.0, connections=1)
+        async with FakeSmtp(api_key=KEY) as server:
+            yield Place(
+                made(kind, server.base_url), submit(transport), lambda: read(server.record[0].payload)
+            )
+            await transport.close()
+        return
     async with HTTP_FAKES[kind](api_key=KEY) as fake:
         yield Place(made(kind, fake.base_url), post, lambda: read(fake.record[0].payload))
 
@@ -51,6 +60,14 @@ async def post(request: Outgoing) -> Response:
             request.method, request.url, content=request.body, headers=dict(request.headers)
         )
     return Response(answer.status_code, answer.content, dict(answer.headers))
+
+
+def submit(transport: SmtpTransport) -> Callable[[Outgoing], Awaitable[Response]]:
+    async def perform(submission: Outgoing) -> Response:
+        assert isinstance(submission, Submission)
+        return await transport.perform(submission)
+
+    return perform
 
 
 async def write(request: Outgoing) -> Response:

@@ -12,7 +12,6 @@ _NOT_ASCII = (Address(email="émile@example.org"),)
 
 UNSUPPORTED: list[tuple[dict[str, object], str]] = [
     *outbox.UNSUPPORTED,
-    *[({"bcc": (Address(email=email),)}, "cannot be written") for email in outbox.NO_ADDRESSES],
     ({"cc": _NOT_ASCII}, "not ASCII"),
     ({"bcc": _NOT_ASCII}, "not ASCII"),
     ({"sender": Address(email="post@käse.example")}, "not ASCII"),
@@ -20,3 +19,4 @@ UNSUPPORTED: list[tuple[dict[str, object], str]] = [
     ({"headers": {"X-Pillarbox-Message-Id": "mine"}}, "reserved"),
     ({"headers": {"Return-Path": "<mine@example.org>"}}, "reserved"),
 ]
+UNSUPPORTED += [({"bcc": (Address(email=email),)}, "cannot be written") for email in outbox.NO_ADDRESSES]
