@@ -14,13 +14,13 @@ from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
-from services.mailer.delivery import NoAnswerError, NotSentError
+from services.mailer.delivery.ports import NoAnswerError, NotSentError
 from services.mailer.providers.base import Request, Response
 from services.mailer.transport import HttpTransport
 from tests.servers.server import free_port
 
 DEADLINE = 1.0
-MOST = 65_536
+MOST = 1_048_576
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: theirs\r\nContent-Length: 2\r\n\r\n{}"
 
 Behaviour = Callable[["Visit"], Awaitable[None]]
