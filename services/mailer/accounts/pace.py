@@ -95,7 +95,6 @@ class Pace:
         """
         while self.limit is None:
             if (rest := self._rest()) <= 0:
-                self._note()
                 return
             await asyncio.sleep(rest)
         self._rest()
