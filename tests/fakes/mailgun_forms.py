@@ -34,7 +34,7 @@ def copies(payload: Any) -> list[dict[str, list[Any]]]:
     if not isinstance(variables, dict):
         return []
     recipients = {parseaddr(to)[1]: to for to in payload.get("to", [])}
-    shared = {name: texts for name, texts in payload.items() if name != _RECIPIENT_VARIABLES}
+    shared = {name: texts for name, texts in payload.items() if name not in {"to", _RECIPIENT_VARIABLES}}
     return [
         {
             name: [_filled(text, variables.get(address, {})) for text in texts]

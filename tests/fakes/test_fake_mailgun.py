@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -12,8 +13,8 @@ from tests.fakes import FakeMailgun, faults
 from tests.fakes.calls import KEY, Sending, perform, send
 from tests.fakes.calls.mailgun import AUTHORIZATION, PATH, call
 
-WITHOUT_ID: dict[str, list[str]] = {"h:Message-Id": []}
-TWO = {
+WITHOUT_ID: dict[str, Any] = {"h:Message-Id": []}
+TWO: dict[str, Any] = {
     "to": ["Ada <ada@example.net>", "bob@example.net"],
     "subject": ["Hi %recipient.name%"],
     "h:Message-Id": ["<%recipient.id%@example.org>"],
@@ -86,9 +87,7 @@ async def test_a_wrong_address_or_key_takes_nothing_over(
         ),
     ],
 )
-async def test_mailgun_validates(
-    client: httpx.AsyncClient, changes: dict[str, list[str]], words: str
-) -> None:
+async def test_mailgun_validates(client: httpx.AsyncClient, changes: dict[str, Any], words: str) -> None:
     """What the real one refuses is refused with 400 and the same words."""
     async with FakeMailgun(api_key=KEY) as fake:
         answer = await perform(client, fake, call(**changes))

@@ -55,7 +55,7 @@ async def place(kind: str, folder: pathlib.Path) -> AsyncIterator[Place]:
 async def post(request: Outgoing) -> Response:
     assert isinstance(request, Request)
     request = signed(request, datetime.now(UTC))
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.request(
             request.method, request.url, content=request.body, headers=dict(request.headers)
         )
