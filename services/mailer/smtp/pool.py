@@ -16,6 +16,9 @@ class Pool:
         self._idle: dict[Connection, asyncio.TimerHandle] = {}
         self._farewells: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._idle)
+
     async def take(self, submission: Submission, patience: float) -> Connection | None:
         """Give a connection of the same account, if one is left that answers within ``patience`` seconds."""
         wanted = account(submission)

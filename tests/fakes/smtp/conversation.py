@@ -8,10 +8,10 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TLSSetupException
 
 from tests.fakes.connections import GRACE
-from tests.fakes.faults import Fault, usual
+from tests.fakes.faults import Fault
 from tests.fakes.smtp.letters import message_id
 from tests.fakes.smtp.replies import reply
 from tests.fakes.smtp.stages import Stage, StageFault
@@ -50,6 +50,7 @@ class Conversation(SMTP):
         self._fake = fake
         self.gone = asyncio.Event()
         self._ours = False
+        self._is_shaking_hands = False
         self._place = 0
         self._against_recipients: Fault | None = None
         self._said: tuple[int, int, bool] | None = None
@@ -63,8 +64,7 @@ class Conversation(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
-        self.gone.set()
-        self._fake.ended(self)
+        self._leave()
         if self._unproved and not self._ours:
             written, number = self._unproved
             if written >= time.monotonic() - GRACE:
@@ -74,10 +74,18 @@ class Conversation(SMTP):
         """End the connection rudely."""
         self._ours = True
         transport = cast("asyncio.Transport | None", self.transport)
-        if transport is not None and not transport.is_closing():
+        if self._is_shaking_hands:  # Then the library would never hear of the end.
+            cast("asyncio.Transport", self._original_transport).abort()
+            cast("asyncio.Task[None]", self._handler_coroutine).cancel()
+            self._leave()
+        elif transport is not None and not transport.is_closing():
             tcp: socket.socket = transport.get_extra_info("socket")
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
+
+    def _leave(self) -> None:
+        self.gone.set()
+        self._fake.ended(self)
 
     async def push(self, status: Any) -> None:
         await super().push(status)
@@ -96,7 +104,7 @@ class Conversation(SMTP):
             self._fake.note(entry.number, fault=fault.label)
         queue_id = await self._fake.take(entry, fault)
         if fault.how != "answer":
-            await self._suffer(fault)
+            await self._suffers(fault)
         await asyncio.sleep(fault.delay)
         status = 250 if fault.status is None else fault.status
         self._said = (entry.number, status, fault.honest)
@@ -120,8 +128,15 @@ class Conversation(SMTP):
             await super().smtp_EHLO(hostname)
 
     async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
-        if not await self._goes_wrong("starttls", "STARTTLS"):
+        if await self._goes_wrong("starttls", "STARTTLS"):
+            return
+        self._is_shaking_hands = True
+        try:
             await super().smtp_STARTTLS(arg)
+        except TLSSetupException:
+            self.tear()
+            await asyncio.Event().wait()
+        self._is_shaking_hands = False
 
     async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
         if not await self._goes_wrong("auth", "AUTH"):
@@ -139,9 +154,7 @@ class Conversation(SMTP):
             self._against_recipients = self._fake.treatments.before("rcpt")
         fault = self._against_recipients
         chosen = fault.recipients if isinstance(fault, StageFault) else None
-        if fault and (chosen is None or place in chosen):
-            await self._suffer(fault)
-        else:
+        if not (fault and (chosen is None or place in chosen) and await self._suffers(fault)):
             await super().smtp_RCPT(arg)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
@@ -150,15 +163,15 @@ class Conversation(SMTP):
         if fault := self._fake.treatments.before("upload"):
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             await self._reader.read(1)
-            await self._suffer(fault)
+            await self._suffers(fault)
             while await self._reader.read(65_536):
                 pass  # To the end: closing with something unread would take the reply back.
         else:
             await super().smtp_DATA(arg)
 
     async def smtp_RSET(self, arg: str) -> None:  # noqa: N802
-        self._noted("RSET")
-        await super().smtp_RSET(arg)
+        if not await self._goes_wrong("reset", "RSET"):
+            await super().smtp_RSET(arg)
 
     async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802
         self._noted("QUIT")
@@ -172,12 +185,10 @@ class Conversation(SMTP):
         if command:
             self._noted(command)
         fault = self._fake.treatments.before(stage)
-        if fault is None or fault == usual():
-            return False
-        await self._suffer(fault)
-        if stage == "greeting":
+        suffers = fault is not None and await self._suffers(fault)
+        if suffers and stage == "greeting":
             await self._end()
-        return True
+        return suffers
 
     async def _is_too_fast(self) -> bool:
         if self._fake.limit is None or self._fake.limit.take():
@@ -186,14 +197,16 @@ class Conversation(SMTP):
         await self.push("450 4.7.1 Error: too much mail, rate limit exceeded")
         return True
 
-    async def _suffer(self, fault: Fault) -> None:
-        """Let the fault happen; comes back only from those that answer and go on."""
+    async def _suffers(self, fault: Fault) -> bool:
+        """Let the fault happen; False if it only took time, and what was asked for is still to be done."""
         if fault.how == "answer":
             await asyncio.sleep(fault.delay)
-            await self.push(reply(fault.status or 0, fault.body))
+            if fault.status is None:
+                return False
+            await self.push(reply(fault.status, fault.body))
             if fault.status in _ENDING:
                 await self._end()
-            return
+            return True
         if fault.how in ("reset", "cut"):
             self.tear()
         while fault.how in ("drip", "drip-head"):
@@ -201,6 +214,7 @@ class Conversation(SMTP):
             await self._writer.drain()
             await asyncio.sleep(fault.delay)
         await asyncio.Event().wait()  # The end of the connection ends the wait.
+        return True
 
     async def _end(self) -> None:
         cast("asyncio.Transport", self.transport).close()

@@ -10,8 +10,9 @@ from tests.fakes.entry import Entry
 from tests.fakes.faults import Fault, drip, hang, refuse, reset, usual
 from tests.fakes.treatments import Treatments
 
-Stage = Literal["greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "upload", "body"]
-"""Each a command that is answered; ``upload`` is after the 354, and ``body`` after the final dot."""
+Stage = Literal["greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "upload", "body", "reset"]
+"""Each a command that is answered: ``reset`` is RSET, ``upload`` what follows the 354, and ``body`` the
+final dot."""
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
