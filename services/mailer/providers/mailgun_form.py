@@ -18,6 +18,8 @@ _OPTIONS = ("o:", "h:", "v:")
 _FORM_BYTES = 25_000_000
 _OWN_HEADERS = "x-mailgun-"
 _VARIABLE = b"%recipient"
+_MESSAGE_ID = "h:Message-Id"
+"""As Mailgun's own libraries spell it, lest it adds another one."""
 
 
 def message_id(message: SendEmail) -> str:
@@ -66,9 +68,7 @@ def batch(messages: Sequence[SendEmail]) -> tuple[bytes, str]:
         "subject": "%recipient.subject%",
         f"v:{fields.MESSAGE_ID}": "%recipient.message_id%",
         # Kept for each recipient, as https://github.com/TryGhost/Ghost/pull/30776 found out.
-        "h:Message-ID": fields.message_id_header(first).replace(
-            str(first.message_id), "%recipient.message_id%"
-        ),
+        _MESSAGE_ID: fields.message_id_header(first).replace(str(first.message_id), "%recipient.message_id%"),
     }
     texts = [(name, variable.get(name, text)) for name, text in _texts(first) if name != "to"]
     texts += [("to", fields.mailbox(message.to[0])) for message in messages]
@@ -100,7 +100,7 @@ def _options(message: SendEmail) -> Iterator[tuple[str, str]]:
     for name, value in fields.headers(message).items():
         if name.lower().startswith(_OWN_HEADERS):
             raise UnsupportedError(f"the header {name} is reserved")
-        yield f"h:{name}", value
+        yield _MESSAGE_ID if name == "Message-ID" else f"h:{name}", value
     if message.reply_to:
         yield "h:Reply-To", ", ".join(map(fields.mailbox, message.reply_to))
     labels = fields.labels(message)

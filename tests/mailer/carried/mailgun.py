@@ -13,6 +13,7 @@ def read(payload: Any) -> Carried:
     """Read a form of ``/v3/{domain}/messages``; an inline file goes by its content id, and has no name."""
     form: dict[str, list[Any]] = payload
     headers = {name[2:]: values[0] for name, values in form.items() if name.startswith("h:")}
+    headers["Message-ID"] = headers.pop("Message-Id")  # Which is how Mailgun spells it.
     return Carried(
         sender=_mailboxes(form["from"])[0],
         to=_mailboxes(form["to"]),
