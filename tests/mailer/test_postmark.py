@@ -15,7 +15,7 @@ from services.mailer.outcome import (
 )
 from services.mailer.providers.base import Absent, Batchable, Finding, Found, Response, Searchable, Unclear
 from services.mailer.providers.postmark import Postmark
-from shared.signatures import Address
+from shared.signatures import Address, Attachment
 from tests.fakes import FakePostmark, faults
 from tests.mailer.answers.postmark import (
     MESSAGE_ID,
@@ -26,7 +26,7 @@ from tests.mailer.batches import batch
 from tests.mailer.limits.values import people
 from tests.mailer.made import KEY
 from tests.mailer.places import post
-from tests.mailer.samples import LITERAL, PLAIN, message
+from tests.mailer.samples import EVERY_BYTE, LITERAL, PLAIN, message
 
 POSTMARK = Postmark(KEY, "https://provider.test")
 SINCE = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -56,6 +56,14 @@ def test_a_name_that_looks_encoded_is_meant_as_it_stands() -> None:
     sender = json.loads(POSTMARK.build(LITERAL).body)["From"]
 
     assert "=?utf-8?b?PT91dGYtOD9xP25vdF9lbmNvZGVkPz0=?= <no-reply@example.org>" == sender
+
+
+def test_a_picture_is_named_as_the_html_names_it() -> None:
+    """What the HTML shows as cid:logo has just that for its content id."""
+    picture = Attachment(filename="a.png", content=EVERY_BYTE, content_type="image/png", content_id="logo")
+    (file,) = json.loads(POSTMARK.build(message(attachments=(picture,))).body)["Attachments"]
+
+    assert ("a.png", "cid:logo") == (file["Name"], file["ContentID"])
 
 
 def test_the_stream_is_the_account_s() -> None:

@@ -125,9 +125,9 @@ def _check_type(attachment: Attachment) -> None:
     """
     kind = attachment.content_type.partition(";")[0].strip().lower()
     suffix = PurePath(attachment.filename).suffix.lower()
-    named, packed = _TYPES.guess_type(f"a{suffix}", strict=False)
+    named = _TYPES.guess_type(f"a{suffix}", strict=False)[0]
     usual = _TYPES.guess_all_extensions(kind, strict=False)
-    unclear = named is None or packed or not usual or kind == _ANY_TYPE
+    unclear = named is None or not usual or kind == _ANY_TYPE
     if not unclear and suffix not in usual and _subtype(named) != _subtype(kind):
         raise UnsupportedError(f"Resend drops a message with a file of type {kind} that ends in {suffix}")
 
