@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
+
+import asyncpg
 
 from services.mailer.claims.claims import (
     Beginning,
@@ -147,6 +150,18 @@ async def settle(
     if wait is None and state in {State.DEFERRED, State.UNCERTAIN}:
         wait = 0.0
     return await claims.settle(Settlement(claim.message_id, claim.token, state, wait, **more))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def locked_claims(url: str) -> AsyncIterator[None]:
+    """Hold back whoever wants to write to a claim that is there, in PostgreSQL."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT * FROM claims FOR UPDATE")
+            yield
+    finally:
+        await connection.close()
 
 
 async def pass_time(seconds: float = SHORT) -> None:

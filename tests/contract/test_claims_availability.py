@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from services.mailer.claims.claims import (
@@ -19,7 +18,7 @@ from services.mailer.claims.claims import (
     Settlement,
     State,
 )
-from tests.contract.mailers import ACCOUNT, Stores, granted, settle, settled, take
+from tests.contract.mailers import ACCOUNT, Stores, granted, locked_claims, settle, settled, take
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port
 
@@ -107,16 +106,9 @@ async def test_what_was_not_done_in_time_is_not_done_later(postgresql_url: str) 
     stores = Stores(postgresql_url)
     claims = Claims(stores.open())
     await settle(claims, await granted(claims, message_id), State.DEFERRED)
-    locker = await asyncpg.connect(postgresql_url)
-    transaction = locker.transaction()
-    await transaction.start()
-    await locker.execute("SELECT * FROM claims FOR UPDATE")
-
-    with pytest.raises(ClaimsUnavailableError):
-        await take(claims, message_id)
-
-    await transaction.rollback()
-    await locker.close()
+    async with locked_claims(postgresql_url):
+        with pytest.raises(ClaimsUnavailableError):
+            await take(claims, message_id)
 
     assert (await granted(claims, message_id)).token == 2
 

@@ -15,6 +15,7 @@ from tests.contract.mailers import (
     Stores,
     granted,
     in_doubt,
+    locked_claims,
     pass_time,
     settle,
     settled,
@@ -69,7 +70,7 @@ async def test_a_copy_of_an_earlier_series_changes_nothing(claims: Claims) -> No
 
 
 async def test_a_series_is_taken_up_once(stores: Stores) -> None:
-    """Two mailers get it at the same moment: one of them begins, nobody is told of the end before."""
+    """Two mailers get it at the same moment: one of them begins."""
     mailers = await stores.mailers(2)
     ids = [uuid4() for _ in range(50)]
     for message_id in ids:
@@ -79,6 +80,23 @@ async def test_a_series_is_taken_up_once(stores: Stores) -> None:
 
     assert sorted(ids) == sorted(answer.message_id for answer in answers if isinstance(answer, Granted))
     assert len([answer for answer in answers if isinstance(answer, Busy)]) == 50
+
+
+async def test_nobody_is_told_of_an_end_that_is_past(postgresql_url: str) -> None:
+    """Two mailers look at the same time: who comes second has seen the end before, and finds it busy."""
+    stores = Stores(postgresql_url)
+    mailers = await stores.mailers(2)
+    failed, due = uuid4(), uuid4()
+    await settle(mailers[0], await granted(mailers[0], failed), State.FAILED)
+    await settle(mailers[0], await granted(mailers[0], due), State.DEFERRED)
+    async with locked_claims(postgresql_url):
+        asked = [asyncio.create_task(take(mailer, i, series=1)) for i in (failed, due) for mailer in mailers]
+        await asyncio.sleep(0.3)
+    answers = await asyncio.gather(*asked)
+    await stores.close()
+
+    for two in (answers[:2], answers[2:]):
+        assert {Granted, Busy} == set(map(type, two))
 
 
 async def test_a_message_under_way_goes_on_in_the_new_series(claims: Claims) -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.mailer.claims.claims import Claims
+from services.mailer.claims.claims import Claims, State
 from services.mailer.rates.rates import (
     LEAST_SHARE,
     RECOVERY_SECONDS,
@@ -22,7 +22,7 @@ from services.mailer.rates.rates import (
     RatesUnavailableError,
     Slice,
 )
-from tests.contract.mailers import ACCOUNT, OTHER, AnyRates, Stores, granted
+from tests.contract.mailers import ACCOUNT, OTHER, AnyRates, Stores, granted, locked_claims, settle
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port
 
@@ -382,22 +382,16 @@ async def test_rates_do_not_wait_for_claims(postgresql_url: str) -> None:
     """A mailer's claims are stuck behind a lock; its rates are not."""
     stores = Stores(postgresql_url)
     claims, rates = Claims(stores.open()), stores.rates()
-    await granted(claims, uuid4())
+    message_id = uuid4()
+    await settle(claims, await granted(claims, message_id), State.DEFERRED)
     await lease(rates)
-    locker = await asyncpg.connect(postgresql_url)
-    transaction = locker.transaction()
-    await transaction.start()
-    await locker.execute("LOCK TABLE claims")
-    stuck = asyncio.create_task(granted(claims, uuid4()))
+    async with locked_claims(postgresql_url):
+        stuck = asyncio.create_task(granted(claims, message_id))
+        async with asyncio.timeout(1):
+            await lease(rates)
 
-    async with asyncio.timeout(1):
-        await lease(rates)
+        assert not stuck.done()
 
-    assert not stuck.done()
-
-    await transaction.rollback()
-    await locker.close()
-
-    assert (await stuck).attempt == 1
+    assert (await stuck).attempt == 2
 
     await stores.close()
