@@ -13,7 +13,7 @@ CLAIMS ?=
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock run gateway mailer migrate fake-esp test check format image clean
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak check format image clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -39,6 +39,9 @@ fake-esp: $(INSTALLED) ## Run a fake SendGrid to try against
 ##@ Test
 test: $(INSTALLED) ## Run all tests                           (T=tests/flow narrows)
 	@$(BIN)/pytest $(T)
+
+soak: $(INSTALLED) ## Run the long tests: backlogs of 20,000, an outage of minutes
+	@$(BIN)/pytest -m soak $(T)
 
 check: $(INSTALLED) ## Lint, types, architecture; what pre-commit runs
 	$(BIN)/ruff format --check

@@ -119,6 +119,11 @@ class RabbitMQ(Server):
             except NotFound:
                 return 0
 
+    def consumers(self, name: str) -> int:
+        """How many consumers a queue has."""
+        with self._admin() as connection:
+            return int(connection.channel().queue_declare(name, passive=True).consumer_count)
+
     def delete_queue(self, name: str) -> None:
         """Delete a queue with all its messages; nothing happens if there is none."""
         with self._admin() as connection:
