@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 
-from services.mailer.backoff import Backoff
-from services.mailer.claims.claims import (
-    Claim,
-    Claims,
-    ClaimsUnavailableError,
-    Granted,
-    Settled,
-    Settlement,
-    State,
-)
-from services.mailer.claims.sqlite import SqliteClaims
-from services.mailer.delivery import (
-    Delivery,
-    NoAnswerError,
-    NotSentError,
-    Patience,
-    UnreportedError,
-)
+from services.mailer.claims.claims import ClaimsUnavailableError, InDoubt, Settled, State
+from services.mailer.delivery.ports import NoAnswerError, NotSentError, UnreportedError
 from services.mailer.outcome import (
     Accepted,
     Deferred,
@@ -40,143 +17,26 @@ from services.mailer.outcome import (
     Redundant,
     Rejected,
     Suppressed,
+    Trouble,
     Unauthorised,
     Uncertain,
 )
-from services.mailer.providers.base import Request, Response, UnsupportedError
-from shared.signatures import Address, OnUncertain, RecordEvent, SendEmail
+from services.mailer.providers.base import UnsupportedError
+from shared.signatures import OnUncertain, SendEmail
+from tests.mailer.world import LEASE, PAUSE, Answer, Postbox, World, again, email
 
-LEASE = 30.0
-SHORT = 0.2
-CAP = 60.0
-HORIZON = 3600.0
-PAUSE = 77.0
-
-Answer = Callable[[], Response]
-
-
-@dataclass
-class Provider:
-    """Says what it is told to say."""
-
-    outcome: Outcome = field(default_factory=lambda: Accepted("theirs"))
-    refuses: Exception | None = None
-    name: str = "postbox"
-
-    def build(self, message: SendEmail) -> Request:
-        """Build a request without a place to go."""
-        if self.refuses is not None:
-            raise self.refuses
-        return Request("https://postbox.example/send", message.subject.encode())
-
-    def read(self, response: Response) -> Outcome:
-        """Say what the answer means."""
-        assert response.status == 202
-        return self.outcome
-
-
-@dataclass
-class World:
-    """Everything around a delivery, and a diary of what happened in it."""
-
-    path: Path
-    provider: Provider = field(default_factory=Provider)
-    diary: list[str] = field(default_factory=list)
-    events: list[RecordEvent] = field(default_factory=list)
-    mentioned: list[RecordEvent] = field(default_factory=list)
-    during: Callable[[], Any] | None = None
-    unreported: bool = False
-
-    async def take(self, ids: Sequence[UUID]) -> list[Claim]:
-        """Be the claims' store, and note it down."""
-        self.diary.append("claim")
-        return await self._store.take(ids)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """Be the claims' store, and note it down."""
-        self.diary.append("settle")
-        return await self._store.settle(settlements)
-
-    async def perform(self, _: Request) -> Response:
-        """Be the transport."""
-        self.diary.append("request")
-        if self.during is not None:
-            happened = self.during()
-            if asyncio.iscoroutine(happened):
-                await happened
-        return Response(202)
-
-    async def report(self, event: RecordEvent) -> None:
-        """Be the reporter that is waited for."""
-        self.diary.append(f"report {event.event}")
-        if self.unreported:
-            raise UnreportedError
-        self.events.append(event)
-
-    def mention(self, event: RecordEvent) -> None:
-        """Be the reporter that nobody waits for."""
-        self.diary.append(f"mention {event.event}")
-        self.mentioned.append(event)
-
-    def delivery(self, lease: float = LEASE, horizon: float = HORIZON, resend_limit: int = 5) -> Delivery:
-        """A mailer in this world."""
-        self._store = SqliteClaims(str(self.path), lease=lease)
-        self._stores.append(self._store)
-        patience = Patience(Backoff(5.0, CAP), horizon, PAUSE, lease, resend_limit)
-        return Delivery(
-            provider=self.provider, claims=Claims(self), transport=self, reporter=self, patience=patience
-        )
-
-    async def crash(self, message: SendEmail) -> None:
-        """Begin an attempt, die, and let the lease end."""
-        assert isinstance((await SqliteClaims.take(self._quick(), [message.message_id]))[0], Granted)
-        await asyncio.sleep(SHORT + 0.05)
-
-    def hurry(self) -> None:
-        """Let the time of every next attempt come now."""
-        with closing(sqlite3.connect(self.path)) as database:
-            database.execute("UPDATE claims SET free_at = 0 WHERE free_at > 0")
-            database.commit()
-
-    async def claim(self, message: SendEmail) -> Claim:
-        """What the claims say of a message now."""
-        (claim,) = await self._quick().take([message.message_id])
-        return claim
-
-    def _quick(self) -> SqliteClaims:
-        store = SqliteClaims(str(self.path), lease=SHORT)
-        self._stores.append(store)
-        return store
-
-    async def close(self) -> None:
-        """Let go of all connections."""
-        for store in self._stores:
-            if store._connection is not None:
-                await asyncio.wrap_future(store._thread.submit(store._connection.close))
-            store._thread.shutdown()
-
-    _stores: list[SqliteClaims] = field(default_factory=list)
-    _store: SqliteClaims = field(init=False)
+LOST = Uncertain("HTTP 502")
+IN_DOUBT: dict[str, Answer] = {
+    "no answer": NoAnswerError("ServerDisconnectedError"),
+    "an answer that says nothing": LOST,
+    "a bug": KeyError("surprise"),
+}
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """A world with claims of its own."""
-    world = World(tmp_path / "claims.sqlite3")
-    yield world
-    await world.close()
-
-
-def email(**fields: Any) -> SendEmail:
-    """A message."""
-    return SendEmail(
-        message_id=uuid4(),
-        sender=Address(email="letters@example.com"),
-        to=(Address(email="ann@example.org"),),
-        subject="Hi",
-        text="Hello",
-        **fields,
-    )
+def postbox() -> Postbox:
+    """The only provider."""
+    return Postbox("postbox")
 
 
 def words(world: World) -> list[tuple[str, int]]:
@@ -184,23 +44,16 @@ def words(world: World) -> list[tuple[str, int]]:
     return [(event.event, event.attempt) for event in world.events]
 
 
-def raising(error: Exception) -> Callable[[], None]:
-    """Something that goes wrong."""
-
-    def go_wrong() -> None:
-        raise error
-
-    return go_wrong
-
-
 # Ends
 
 
-async def test_nothing_leaves_without_a_claim_and_nothing_is_told_before_it_is_kept(world: World) -> None:
+async def test_nothing_leaves_without_a_claim_and_nothing_is_told_before_it_is_kept(
+    world: World, postbox: Postbox
+) -> None:
     """Claim, begin, ask, write down, report: in this order."""
-    expected = ["claim", "mention sending", "request", "settle", "report sent"]
+    expected = ["claim", "mention sending", "request postbox", "settle", "report sent"]
 
-    await world.delivery().attempt(email())
+    await world.delivery(postbox).attempt(email())
 
     assert expected == world.diary
 
@@ -210,25 +63,25 @@ async def test_nothing_leaves_without_a_claim_and_nothing_is_told_before_it_is_k
     [
         (Accepted("theirs"), State.SENT, "sent"),
         (Accepted(None), State.SENT, "sent"),
+        (Accepted("theirs", "not sent to 1 of 2 recipients"), State.SENT, "sent"),
         (Rejected("HTTP 400"), State.FAILED, "failed"),
         (Suppressed("on the list"), State.SUPPRESSED, "suppressed"),
     ],
 )
 async def test_an_end_is_kept_reported_and_returned(
-    world: World, outcome: Outcome, state: State, event: str
+    world: World, postbox: Postbox, outcome: Outcome, state: State, event: str
 ) -> None:
-    """Once, with the provider's name and its id or its reason."""
+    """Once, with the account's name and the provider's id or its reason."""
     theirs = outcome.provider_message_id if isinstance(outcome, Accepted) else None
-    reason = None if isinstance(outcome, Accepted) else getattr(outcome, "reason", None)
-    world.provider.outcome = outcome
+    postbox.says(outcome)
     message = email()
 
-    returned = await world.delivery().attempt(message)
+    returned = await world.delivery(postbox).attempt(message)
     (reported,) = world.events
 
     assert outcome == returned
-    assert Settled(state, 1, "postbox", theirs, reason) == await world.claim(message)
-    assert (event, 1, "postbox", theirs, reason, None) == (
+    assert Settled(state, 1, "postbox", theirs, outcome.reason) == await world.claim(message)
+    assert (event, 1, "postbox", theirs, outcome.reason, None) == (
         reported.event,
         reported.attempt,
         reported.provider,
@@ -238,69 +91,83 @@ async def test_an_end_is_kept_reported_and_returned(
     )
 
 
-async def test_what_the_provider_cannot_carry_has_failed(world: World) -> None:
+async def test_what_no_provider_can_carry_has_failed(world: World, postbox: Postbox) -> None:
     """Nothing is sent, and nothing is dropped silently."""
-    world.provider.refuses = UnsupportedError("inline images")
+    postbox.refuses = UnsupportedError("inline images")
     message = email()
 
-    outcome = await world.delivery().attempt(message)
+    outcome = await world.delivery(postbox).attempt(message)
 
     assert isinstance(outcome, Rejected)
     assert "inline images" in outcome.reason
-    assert "request" not in world.diary
+    assert not world.requests
     assert Settled(State.FAILED, 1, "postbox", None, outcome.reason) == await world.claim(message)
+
+
+async def test_what_a_provider_says_is_fit_for_a_database(world: World, postbox: Postbox) -> None:
+    """Its id may hold anything, and is kept without what a database refuses."""
+    postbox.says(Accepted("the\0irs"))
+    message = email()
+    await world.delivery(postbox).attempt(message)
+
+    assert Settled(State.SENT, 1, "postbox", "the irs", None) == await world.claim(message)
+    assert world.events[0].provider_message_id == "the irs"
 
 
 # Another attempt follows
 
 
 @pytest.mark.parametrize("hint", [3.0, 120.0, 900.0])
-async def test_the_providers_hint_is_followed(world: World, hint: float) -> None:
+async def test_the_providers_hint_is_followed(world: World, postbox: Postbox, hint: float) -> None:
     """Exactly, also beyond our own cap: it knows best when it wants to hear of us."""
-    world.provider.outcome = Deferred("HTTP 429", hint)
+    postbox.says(Deferred("HTTP 503", hint))
     message = email()
-    outcome = await world.delivery().attempt(message)
+    outcome = await world.delivery(postbox).attempt(message)
     (reported,) = world.events
 
-    assert Deferred("HTTP 429", hint) == outcome
-    assert ("deferred", 1, "HTTP 429") == (reported.event, reported.attempt, reported.reason)
+    assert Deferred("HTTP 503", hint) == outcome
+    assert ("deferred", 1, "HTTP 503") == (reported.event, reported.attempt, reported.reason)
     assert reported.at + timedelta(seconds=hint) == reported.retry_at
-    assert hint - 5 < getattr(await world.claim(message), "wait", 0) <= hint
+    assert hint - 2 < getattr(await world.claim(message), "wait", 0) <= hint
 
 
-async def test_a_hint_of_nothing_is_a_second(world: World) -> None:
+@pytest.mark.parametrize("trouble", Trouble)
+async def test_a_hint_of_nothing_is_a_second(world: World, postbox: Postbox, trouble: Trouble) -> None:
     """At once would be impolite."""
-    world.provider.outcome = Deferred("HTTP 429", 0.0)
+    postbox.says(Deferred("HTTP 429", 0.0, trouble))
 
-    assert Deferred("HTTP 429", 1.0) == await world.delivery().attempt(email())
+    assert Deferred("HTTP 429", 1.0) == await world.delivery(postbox).attempt(email())
 
 
-async def test_without_a_hint_the_backoff_decides(world: World) -> None:
+async def test_without_a_hint_the_backoff_decides(world: World, postbox: Postbox) -> None:
     """Longer with each attempt, up to the cap."""
-    world.provider.outcome = Deferred("HTTP 503")
+    postbox.says(Deferred("HTTP 503"))
 
-    outcome = await world.delivery().attempt(email())
+    outcome = await world.delivery(postbox).attempt(email())
 
     assert isinstance(outcome, Deferred)
     assert 1.0 <= (outcome.retry_after or 0.0) <= 5.0
 
 
-async def test_a_broken_account_pauses_its_messages(world: World) -> None:
-    """Somebody has to repair the key; the message is not to blame."""
-    world.provider.outcome = Unauthorised("HTTP 401")
+@pytest.mark.parametrize(("hint", "wait"), [(None, PAUSE), (600.0, 600.0), (0.0, 1.0)])
+async def test_a_broken_account_pauses_its_messages(
+    world: World, postbox: Postbox, hint: float | None, wait: float
+) -> None:
+    """Somebody has to repair the key, or its quota comes back; the message is not to blame."""
+    postbox.says(Unauthorised("HTTP 401", hint))
     expected = [("deferred", 1)]
 
-    assert Deferred("HTTP 401", PAUSE) == await world.delivery().attempt(email())
+    assert Deferred("HTTP 401", wait) == await world.delivery(postbox).attempt(email())
     assert expected == words(world)
 
 
-async def test_what_certainly_did_not_leave_is_deferred(world: World) -> None:
+async def test_what_certainly_did_not_leave_is_deferred(world: World, postbox: Postbox) -> None:
     """A refused connection cannot have sent anything, whatever the message says about doubts."""
-    world.during = raising(NotSentError("ClientConnectorError"))
+    postbox.says(NotSentError("ClientConnectorError"))
     message = email(on_uncertain=OnUncertain.HOLD)
     expected = [("deferred", 1)]
 
-    outcome = await world.delivery().attempt(message)
+    outcome = await world.delivery(postbox).attempt(message)
 
     assert isinstance(outcome, Deferred)
     assert "ClientConnectorError" in outcome.reason
@@ -310,57 +177,50 @@ async def test_what_certainly_did_not_leave_is_deferred(world: World) -> None:
 # Nobody knows
 
 
-@pytest.mark.parametrize("cause", ["no answer", "an answer that says nothing", "a bug"])
-async def test_a_doubtful_message_is_sent_again(world: World, cause: str) -> None:
+@pytest.mark.parametrize("cause", IN_DOUBT)
+async def test_a_doubtful_message_is_sent_again(world: World, postbox: Postbox, cause: str) -> None:
     """At least once: that is the default."""
-    if cause == "no answer":
-        world.during = raising(NoAnswerError("ServerDisconnectedError"))
-    elif cause == "a bug":
-        world.during = raising(KeyError("surprise"))
-    else:
-        world.provider.outcome = Uncertain("HTTP 502")
+    postbox.says(IN_DOUBT[cause], Accepted("theirs"))
     message = email()
-    expected = [("uncertain", 1)]
+    delivery = world.delivery(postbox)
 
-    outcome = await world.delivery().attempt(message)
+    outcome = await delivery.attempt(message)
     (reported,) = world.events
+    world.hurry()
+    await delivery.attempt(message)
+    expected = [("uncertain", 1), ("sent", 2)]
 
     assert isinstance(outcome, Deferred)
     assert 1.0 <= (outcome.retry_after or 0.0) <= 5.0
-    assert expected == words(world)
     assert reported.retry_at is not None
+    assert expected == words(world)
 
 
-@pytest.mark.parametrize("cause", ["no answer", "an answer that says nothing", "a bug"])
-async def test_a_doubtful_message_may_be_held(world: World, cause: str) -> None:
+@pytest.mark.parametrize("cause", IN_DOUBT)
+async def test_a_doubtful_message_may_be_held(world: World, postbox: Postbox, cause: str) -> None:
     """At most once: a human decides, and until then nobody sends it again."""
-    if cause == "no answer":
-        world.during = raising(NoAnswerError("ServerDisconnectedError"))
-    elif cause == "a bug":
-        world.during = raising(KeyError("surprise"))
-    else:
-        world.provider.outcome = Uncertain("HTTP 502")
+    postbox.says(IN_DOUBT[cause])
     message = email(on_uncertain=OnUncertain.HOLD)
-    delivery = world.delivery()
+    delivery = world.delivery(postbox)
 
     outcome = await delivery.attempt(message)
     await delivery.attempt(message)
     claim = await world.claim(message)
-    expected = [("uncertain", 1), ("uncertain", 1)]
+    expected = [("sending", 1), ("uncertain", 1), ("held", 1), ("held", 1)]
 
     assert isinstance(outcome, Uncertain)
     assert isinstance(claim, Settled)
     assert State.HELD == claim.state
-    assert expected == words(world)
-    assert world.events[0].retry_at is None
-    assert world.diary.count("request") == 1
+    assert expected == [(event.event, event.attempt) for event in world.told]
+    assert {None} == {event.retry_at for event in world.told}
+    assert world.asked() == ["request postbox"]
 
 
-async def test_a_crashed_attempt_is_told_and_the_message_sent_again(world: World) -> None:
+async def test_a_crashed_attempt_is_told_and_the_message_sent_again(world: World, postbox: Postbox) -> None:
     """The first attempt is uncertain for ever; the second one counts as the second."""
     message = email()
-    delivery = world.delivery()
-    await world.crash(message)
+    delivery = world.delivery(postbox)
+    await world.crash(message, "postbox")
 
     assert Accepted("theirs") == await delivery.attempt(message)
     assert [("uncertain", 1), ("sending", 2)] == [(event.event, event.attempt) for event in world.mentioned]
@@ -368,11 +228,11 @@ async def test_a_crashed_attempt_is_told_and_the_message_sent_again(world: World
     assert Settled(State.SENT, 2, "postbox", "theirs", None) == await world.claim(message)
 
 
-async def test_a_crashed_attempt_of_a_message_to_be_held_is_the_last(world: World) -> None:
+async def test_a_crashed_attempt_of_a_message_to_be_held_is_the_last(world: World, postbox: Postbox) -> None:
     """It may have sent, so nobody sends again."""
     message = email(on_uncertain=OnUncertain.HOLD)
-    delivery = world.delivery()
-    await world.crash(message)
+    delivery = world.delivery(postbox)
+    await world.crash(message, "postbox")
 
     outcome = await delivery.attempt(message)
     claim = await world.claim(message)
@@ -380,21 +240,24 @@ async def test_a_crashed_attempt_of_a_message_to_be_held_is_the_last(world: Worl
     assert isinstance(outcome, Uncertain)
     assert isinstance(claim, Settled)
     assert State.HELD == claim.state
-    assert "request" not in world.diary
-    assert {"uncertain"} == {event.event for event in world.events}
+    assert not world.requests
+    assert [("uncertain", 1, "postbox"), ("held", 1, "postbox")] == world.timeline()
 
 
-async def test_a_bug_before_anything_left_is_no_crashed_attempt(world: World) -> None:
+async def test_a_bug_before_anything_left_is_no_crashed_attempt(world: World, postbox: Postbox) -> None:
     """The next attempt need not wait for the lease, and nothing is in doubt."""
-    world.provider.refuses = ZeroDivisionError("bug")
+    postbox.refuses = ZeroDivisionError("bug")
     message = email(on_uncertain=OnUncertain.HOLD)
-    delivery = world.delivery()
+    delivery = world.delivery(postbox)
     with pytest.raises(ZeroDivisionError):
         await delivery.attempt(message)
+    told = world.told[-1]
 
-    world.provider.refuses = None
+    postbox.refuses = None
     expected = [("sent", 2)]
 
+    assert ("deferred", "internal_error: ZeroDivisionError") == (told.event, told.reason)
+    assert told.at + timedelta(seconds=600) == told.retry_at
     assert Accepted("theirs") == await delivery.attempt(message)
     assert expected == words(world)
 
@@ -402,109 +265,155 @@ async def test_a_bug_before_anything_left_is_no_crashed_attempt(world: World) ->
 # Giving up
 
 
-async def test_an_expired_message_is_not_sent(world: World) -> None:
-    """Nobody wants the code of yesterday."""
+async def test_an_expired_message_is_not_sent(world: World, postbox: Postbox) -> None:
+    """Nobody wants the code of yesterday; the claim keeps who would have been asked."""
     message = email(expires_at=datetime.now(UTC) - timedelta(seconds=1))
     expected = [("expired", 1)]
 
-    assert Rejected("expired") == await world.delivery().attempt(message)
+    assert Rejected("expired") == await world.delivery(postbox).attempt(message)
     assert expected == words(world)
-    assert "request" not in world.diary
-    assert Settled(State.EXPIRED, 1, None, None, "expired") == await world.claim(message)
+    assert not world.requests
+    assert Settled(State.EXPIRED, 1, "postbox", None, "expired") == await world.claim(message)
 
 
-async def test_a_message_that_expires_later_is_sent(world: World) -> None:
+async def test_a_message_that_expires_while_it_is_claimed_is_not_sent(world: World, postbox: Postbox) -> None:
+    """It may have waited for its claim, or for its turn before that."""
+    message = email(expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
+    world.before["claim"] = lambda: asyncio.sleep(0.4)
+
+    assert Rejected("expired") == await world.delivery(postbox).attempt(message)
+    assert not world.requests
+
+
+async def test_a_message_that_expires_later_is_sent(world: World, postbox: Postbox) -> None:
     """Until then it is a message like any other."""
     message = email(expires_at=datetime.now(UTC) + timedelta(minutes=1))
 
-    assert Accepted("theirs") == await world.delivery().attempt(message)
+    assert Accepted("theirs") == await world.delivery(postbox).attempt(message)
 
 
-@pytest.mark.parametrize("outcome", [Deferred("HTTP 503"), Uncertain("HTTP 502"), Unauthorised("HTTP 401")])
-async def test_a_message_is_given_up_after_the_horizon(world: World, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [Deferred("HTTP 503"), Unauthorised("HTTP 401")])
+async def test_a_message_is_given_up_after_the_horizon(
+    world: World, postbox: Postbox, outcome: Outcome
+) -> None:
     """When its next attempt would come too late; the last reason is told."""
-    world.provider.outcome = outcome
+    postbox.says(outcome)
     message = email()
 
-    returned = await world.delivery(horizon=0.5).attempt(message)
+    returned = await world.delivery(postbox, horizon=0.5).attempt(message)
     expected = [("failed", 1)]
 
     assert isinstance(returned, Rejected)
-    assert "given_up" in returned.reason
-    assert "HTTP" in returned.reason
+    assert "given_up: after 1 attempts: HTTP" in returned.reason
     assert expected == words(world)
     assert Settled(State.FAILED, 1, "postbox", None, returned.reason) == await world.claim(message)
 
 
-async def test_the_horizon_counts_from_the_first_attempt(world: World) -> None:
-    """Not from the newest one."""
-    world.provider.outcome = Deferred("HTTP 503", 1.0)
+async def test_a_message_in_doubt_is_held_after_the_horizon(world: World, postbox: Postbox) -> None:
+    """It may have been sent, and nothing may say that it was not."""
+    postbox.says(LOST)
     message = email()
-    delivery = world.delivery(horizon=1.5)
-    first = await delivery.attempt(message)
-    await asyncio.sleep(1.05)
-    second = await delivery.attempt(message)
-    expected = [("deferred", 1), ("failed", 2)]
 
-    assert [Deferred, Rejected] == [type(first), type(second)]
+    returned = await world.delivery(postbox, horizon=0.5).attempt(message)
+    expected = [("sending", 1, "postbox"), ("uncertain", 1, "postbox"), ("held", 1, "postbox")]
+
+    assert isinstance(returned, Uncertain)
+    assert "given_up" in returned.reason
+    assert expected == world.timeline()
+    assert Settled(State.HELD, 1, "postbox", None, returned.reason) == await world.claim(message)
+
+
+async def test_the_horizon_counts_from_the_first_attempt(world: World, postbox: Postbox) -> None:
+    """Not from the newest one."""
+    postbox.says(Deferred("HTTP 503", 10.0))
+    message = email()
+    delivery = world.delivery(postbox, horizon=100.0)
+    outcomes = []
+    for _ in range(3):
+        outcomes.append(type(await delivery.attempt(message)))
+        world.pass_time(45.0)
+    expected = [("deferred", 1), ("deferred", 2), ("failed", 3)]
+
+    assert [Deferred, Deferred, Rejected] == outcomes
     assert expected == words(world)
 
 
 # Others
 
 
-async def test_a_busy_message_comes_back_later(world: World) -> None:
+async def test_a_busy_message_comes_back_later(world: World, postbox: Postbox) -> None:
     """Another attempt is under way: not a word is said, nothing is sent."""
     message = email()
-    delivery = world.delivery()
-    world.during = lambda: asyncio.sleep(0.1)
+    delivery = world.delivery(postbox)
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def think() -> None:
+        asked.set()
+        await answer.wait()
+
+    world.during = think
     first = asyncio.create_task(delivery.attempt(message))
-    await asyncio.sleep(0.05)
+    await asked.wait()
     second = await delivery.attempt(message)
+    answer.set()
 
     assert isinstance(second, Deferred)
     assert LEASE - 5 < (second.retry_after or 0) <= LEASE
     assert Accepted("theirs") == await first
     assert len(world.events) == 1
-    assert world.diary.count("request") == 1
+    assert world.asked() == ["request postbox"]
 
 
 @pytest.mark.parametrize(("copies_breed", "expected"), [(True, Redundant), (False, Deferred)])
 async def test_a_copy_of_a_resting_message_is_let_go_only_where_copies_breed(
-    world: World, *, copies_breed: bool, expected: type
+    world: World, postbox: Postbox, *, copies_breed: bool, expected: type
 ) -> None:
     """On Redis each would breed others; elsewhere it may be the only one, left by a mailer that died."""
-    world.provider.outcome = Deferred("HTTP 429", 30.0)
+    postbox.says(Deferred("HTTP 503", 30.0))
     message = email()
-    delivery = replace(world.delivery(), copies_breed=copies_breed)
+    delivery = world.delivery(postbox, copies_breed=copies_breed)
     await delivery.attempt(message)
     early = await delivery.attempt(message)
 
     assert expected is type(early)
     assert len(world.events) == 1
-    assert world.diary.count("request") == 1
+    assert world.asked() == ["request postbox"]
 
 
-async def test_a_retry_that_comes_a_little_early_waits(world: World) -> None:
-    """Clocks differ and delays are whole seconds; letting it go would lose the message."""
-    world.provider.outcome = Deferred("HTTP 429", 3.0)
+async def test_a_copy_of_a_message_under_way_is_kept_even_where_copies_breed(
+    world: World, postbox: Postbox
+) -> None:
+    """If that attempt's mailer dies this may be the only one left."""
     message = email()
-    delivery = world.delivery()
+    delivery = world.delivery(postbox, copies_breed=True)
+    await world.claim(message, "postbox")
+
+    assert isinstance(await delivery.attempt(message), Deferred)
+
+
+@pytest.mark.parametrize("copies_breed", [True, False])
+async def test_a_retry_that_comes_a_little_early_waits(
+    world: World, postbox: Postbox, *, copies_breed: bool
+) -> None:
+    """Clocks differ and delays are whole seconds; letting it go would lose the message."""
+    postbox.says(Deferred("HTTP 503", 3.0))
+    message = email()
+    delivery = world.delivery(postbox, copies_breed=copies_breed)
     await delivery.attempt(message)
     early = await delivery.attempt(message)
 
     assert isinstance(early, Deferred)
     assert 1 <= (early.retry_after or 0) <= 3
-    assert world.diary.count("request") == 1
+    assert world.asked() == ["request postbox"]
 
 
-async def test_a_message_in_doubt_too_often_is_held(world: World) -> None:
+async def test_a_message_in_doubt_too_often_is_held(world: World, postbox: Postbox) -> None:
     """Even one that asked to be sent again: somewhere a recipient may have all the copies."""
+    postbox.says(NoAnswerError("one"), NotSentError("two"), NoAnswerError("three"))
     message = email()
-    delivery = world.delivery(resend_limit=2)
+    delivery = world.delivery(postbox, resend_limit=2)
     outcomes = []
-    for cause in (NoAnswerError("one"), NotSentError("two"), NoAnswerError("three")):
-        world.during = raising(cause)
+    for _ in range(3):
         outcomes.append(type(await delivery.attempt(message)))
         world.hurry()
     expected = [Deferred, Deferred, Uncertain]
@@ -513,42 +422,47 @@ async def test_a_message_in_doubt_too_often_is_held(world: World) -> None:
     assert getattr(await world.claim(message), "state", None) is State.HELD
 
 
-async def test_a_message_that_crashed_too_often_is_held(world: World) -> None:
+async def test_a_message_that_crashed_too_often_is_held(world: World, postbox: Postbox) -> None:
     """It may be what kills the mailers, or they die after sending it."""
     message = email()
-    delivery = world.delivery(resend_limit=2)
+    delivery = world.delivery(postbox, resend_limit=2)
     for _ in range(2):
-        await world.crash(message)
+        await world.crash(message, "postbox")
 
     assert isinstance(await delivery.attempt(message), Uncertain)
-    assert "request" not in world.diary
+    assert not world.requests
 
 
 @pytest.mark.parametrize(
     ("outcome", "event"),
-    [(Accepted("theirs"), "sent"), (Rejected("HTTP 400"), "failed"), (Suppressed("listed"), "suppressed")],
+    [
+        (Accepted("theirs"), "sent"),
+        (Accepted("theirs", "not sent to 1 of 2 recipients"), "sent"),
+        (Rejected("HTTP 400"), "failed"),
+        (Suppressed("listed"), "suppressed"),
+    ],
 )
-async def test_a_settled_message_is_told_again(world: World, outcome: Outcome, event: str) -> None:
+async def test_a_settled_message_is_told_again(
+    world: World, postbox: Postbox, outcome: Outcome, event: str
+) -> None:
     """Its report may have been lost; it is the same report, and nothing is sent."""
-    world.provider.outcome = outcome
-    message = email()
-    delivery = world.delivery()
+    postbox.says(outcome)
+    message = email(series=3)
+    delivery = world.delivery(postbox)
     await delivery.attempt(message)
-    again = await delivery.attempt(message)
+    repeated = await delivery.attempt(message)
     first, second = world.events
-    expected = (
-        Accepted("theirs") if isinstance(outcome, Accepted) else Rejected(getattr(outcome, "reason", ""))
-    )
+    expected = Accepted("theirs") if isinstance(outcome, Accepted) else Rejected(outcome.reason or "")
 
-    assert expected == again
+    assert expected == repeated
     assert (event, first.model_copy(update={"at": second.at})) == (second.event, second)
-    assert world.diary.count("request") == 1
+    assert world.asked() == ["request postbox"]
 
 
-async def test_an_expired_message_is_told_again(world: World) -> None:
+async def test_an_expired_message_is_told_again(world: World, postbox: Postbox) -> None:
     """As expired, not as anything else."""
     message = email(expires_at=datetime.now(UTC))
-    delivery = world.delivery()
+    delivery = world.delivery(postbox)
     for _ in range(2):
         assert Rejected("expired") == await delivery.attempt(message)
     expected = [("expired", 1), ("expired", 1)]
@@ -556,106 +470,92 @@ async def test_an_expired_message_is_told_again(world: World) -> None:
     assert expected == words(world)
 
 
-async def test_an_overtaken_attempt_says_nothing(world: World) -> None:
+async def test_an_overtaken_attempt_says_nothing(world: World, postbox: Postbox) -> None:
     """It was frozen for longer than its lease; the newer attempt's word counts."""
     message = email()
-    delivery = world.delivery(lease=SHORT)
+    delivery = world.delivery(postbox)
 
     async def be_overtaken() -> None:
-        await asyncio.sleep(SHORT + 0.05)
-        assert isinstance(await world.claim(message), Granted)
+        world.pass_time(LEASE + 1)
+        assert isinstance(await world.claim(message), InDoubt)
 
     world.during = be_overtaken
     outcome = await delivery.attempt(message)
 
-    assert isinstance(outcome, Deferred)
-    assert (outcome.retry_after or 0) >= SHORT
+    assert Deferred("Overtaken by another attempt.", LEASE) == outcome
     assert not world.events
 
 
-async def test_an_overtaken_attempt_does_not_report_expiry(world: World) -> None:
+async def test_an_overtaken_attempt_does_not_report_expiry(world: World, postbox: Postbox) -> None:
     """The newer attempt will."""
     message = email(expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    delivery = world.delivery(lease=SHORT)
-
-    async def settle_late(settlements: Sequence[Settlement]) -> list[bool]:
-        await asyncio.sleep(SHORT + 0.05)
-        await world.claim(message)
-        return await world.settle(settlements)
-
-    object.__setattr__(delivery, "claims", Claims(_Store(world.take, settle_late)))
+    delivery = world.delivery(postbox)
+    world.before["settle"] = lambda: _overtake(world, message)
     await delivery.attempt(message)
 
     assert not world.events
 
 
-async def test_a_mailer_that_was_frozen_before_it_began_sends_nothing(world: World) -> None:
+async def test_a_mailer_that_was_frozen_before_it_began_sends_nothing(world: World, postbox: Postbox) -> None:
     """Somebody else may hold the claim by now; so it waits for its next turn."""
-    delivery = world.delivery(lease=1.0)
+    delivery = world.delivery(postbox, lease=1.0)
+    postbox.building = lambda: time.sleep(0.6)
+    expected = Deferred("The mailer was too slow to begin.", 1.0)
 
-    def build_slowly(_: SendEmail) -> Request:
-        time.sleep(0.6)
-        return Request("https://postbox.example/send", b"")
+    assert expected == await delivery.attempt(email())
+    assert not world.requests
 
-    object.__setattr__(delivery, "provider", _Slow(build_slowly, world.provider.read))
-    outcome = await delivery.attempt(email())
 
-    assert isinstance(outcome, Deferred)
-    assert "request" not in world.diary
+async def test_a_mailer_that_was_frozen_while_it_claimed_sends_nothing(
+    world: World, postbox: Postbox
+) -> None:
+    """The lease counts from when the claim was asked for, not from when its answer was read."""
+    delivery = world.delivery(postbox, lease=1.0)
+    world.before["claim"] = lambda: asyncio.sleep(0.6)
+
+    assert isinstance(await delivery.attempt(email()), Deferred)
+    assert not world.requests
 
 
 # Outages of our own
 
 
-async def test_without_claims_nothing_is_sent(world: World) -> None:
+async def test_without_claims_nothing_is_sent(world: World, postbox: Postbox) -> None:
     """Not even begun."""
-    world.path.mkdir()  # a folder is no database
+    world.outages["claim"] = 1
 
     with pytest.raises(ClaimsUnavailableError):
-        await world.delivery().attempt(email())
+        await world.delivery(postbox).attempt(email())
 
-    expected = ["claim"]
-
-    assert expected == world.diary
+    assert world.diary == ["claim"]
 
 
-async def test_an_outcome_that_cannot_be_kept_is_not_told(world: World) -> None:
+async def test_an_outcome_that_cannot_be_kept_is_not_told(world: World, postbox: Postbox) -> None:
     """It is tried for as long as the lease lasts; after that the attempt counts as crashed."""
-    delivery = world.delivery(lease=0.5)
-
-    async def fail(_: Sequence[Settlement]) -> list[bool]:
-        raise ClaimsUnavailableError
-
-    object.__setattr__(delivery, "claims", Claims(_Store(world.take, fail)))
+    delivery = world.delivery(postbox, lease=0.5)
+    world.outages["settle"] = 100
 
     with pytest.raises(ClaimsUnavailableError):
         await delivery.attempt(email())
 
     assert not world.events
+    assert world.diary.count("settle") == 2
 
 
-async def test_an_outcome_is_kept_once_the_claims_are_back(world: World) -> None:
+async def test_an_outcome_is_kept_once_the_claims_are_back(world: World, postbox: Postbox) -> None:
     """A database that is away for a moment does not make an accepted message doubtful."""
-    message = email()
-    delivery = world.delivery()
-    outages = [ClaimsUnavailableError()]
-
-    async def fail_once(settlements: Sequence[Settlement]) -> list[bool]:
-        if outages:
-            raise outages.pop()
-        return await world.settle(settlements)
-
-    object.__setattr__(delivery, "claims", Claims(_Store(world.take, fail_once)))
+    delivery = world.delivery(postbox)
+    world.outages["settle"] = 1
     expected = [("sent", 1)]
 
-    assert Accepted("theirs") == await delivery.attempt(message)
+    assert Accepted("theirs") == await delivery.attempt(email())
     assert expected == words(world)
 
 
-async def test_an_end_that_cannot_be_told_is_told_when_asked_again(world: World) -> None:
+async def test_an_end_that_cannot_be_told_is_told_when_asked_again(world: World, postbox: Postbox) -> None:
     """It is kept, so the slot is free, the message is not sent again, and the sweeper gets its answer."""
     message = email()
-    delivery = world.delivery()
+    delivery = world.delivery(postbox)
     world.unreported = True
     first = await delivery.attempt(message)
     world.unreported = False
@@ -665,30 +565,59 @@ async def test_an_end_that_cannot_be_told_is_told_when_asked_again(world: World)
 
     assert Accepted("theirs") == await delivery.attempt(message)
     assert expected == words(world)
-    assert world.diary.count("request") == 1
+    assert world.asked() == ["request postbox"]
 
 
-async def test_a_deferral_that_cannot_be_told_comes_again(world: World) -> None:
+async def test_a_deferral_that_cannot_be_told_comes_again(world: World, postbox: Postbox) -> None:
     """The message is not at its end, so nothing may be acknowledged."""
-    world.provider.outcome = Deferred("HTTP 503", 1.0)
+    postbox.says(Deferred("HTTP 503", 1.0))
     world.unreported = True
 
     with pytest.raises(UnreportedError):
-        await world.delivery().attempt(email())
+        await world.delivery(postbox).attempt(email())
 
 
-@dataclass
-class _Store:
-    """A claims store made of two functions."""
-
-    take: Callable[[Sequence[UUID]], Any]
-    settle: Callable[[Sequence[Settlement]], Any]
+# A new series
 
 
-@dataclass
-class _Slow:
-    """A provider made of two functions."""
+async def test_a_failed_message_is_taken_up_again_in_a_new_series(world: World, postbox: Postbox) -> None:
+    """The attempts count on, and their events say which series they are of."""
+    postbox.says(Rejected("HTTP 400"), Accepted("theirs"))
+    message = email()
+    delivery = world.delivery(postbox)
+    await delivery.attempt(message)
+    await delivery.attempt(again(message, 1))
+    expected = [("failed", 1, 0), ("sent", 2, 1)]
 
-    build: Callable[[SendEmail], Request]
-    read: Callable[[Response], Outcome]
-    name: str = "slow"
+    assert expected == [(event.event, event.attempt, event.series) for event in world.events]
+    assert Settled(State.SENT, 2, "postbox", "theirs", None, 1) == await world.claim(message)
+
+
+async def test_a_new_series_has_its_own_horizon(world: World, postbox: Postbox) -> None:
+    """Whoever replays a message after a week does not want it given up at once."""
+    postbox.says(Deferred("HTTP 503", 10.0))
+    message = email()
+    delivery = world.delivery(postbox, horizon=5.0)
+    await delivery.attempt(message)
+    world.pass_time(1000.0)
+    outcome = await world.delivery(postbox, horizon=20.0).attempt(again(message, 1))
+
+    assert Deferred("HTTP 503", 10.0) == outcome
+
+
+async def test_a_held_message_is_sent_when_a_human_says_so(world: World, postbox: Postbox) -> None:
+    """Once; a copy of the series before brings nothing, and is answered with what came of it."""
+    postbox.says(LOST, Accepted("theirs"))
+    message = email(on_uncertain=OnUncertain.HOLD)
+    delivery = world.delivery(postbox)
+    await delivery.attempt(message)
+
+    assert Accepted("theirs") == await delivery.attempt(again(message, 1))
+    assert Accepted("theirs") == await delivery.attempt(message)
+    assert Accepted("theirs") == await delivery.attempt(again(message, 2))
+    assert world.asked() == ["request postbox"] * 2
+
+
+async def _overtake(world: World, message: SendEmail) -> None:
+    world.pass_time(LEASE + 1)
+    await world.claim(message)
