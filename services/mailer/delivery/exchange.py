@@ -96,7 +96,8 @@ class Exchange:
             raise TooLateError
         try:
             outcomes = await self._ask(account, request, read, members)
-            for outcome in dict.fromkeys(outcomes):  # one request that fails is one failure, not fifty
+            # Fifty messages in one request are one failure, or one turn that was well used.
+            for outcome in {(type(each), getattr(each, "trouble", None)): each for each in outcomes}.values():
                 await account.note(outcome)
         except Exception as error:  # noqa: BLE001 - a bug, but one after which they may be sent
             doubt = Uncertain(reason("internal_error", type(error).__name__))
