@@ -127,8 +127,11 @@ class Pace:
     async def slow(self, wait: float | None, reason: str) -> None:
         """The provider said that it was too fast; ``wait`` is its hint in seconds."""
         pause = 1.0 if wait is None else wait
-        self._paused_until = max(self._paused_until, self._clock() + pause)
-        limit = self._learn() if self._limit is None else self._limit
+        now = self._clock()
+        if self._limit is None and (self._learned is None or self._paused_until <= now):
+            self._learn()  # once in a pause: all that was under way together hears the same complaint
+        self._paused_until = max(self._paused_until, now + pause)
+        limit = self.limit or _LEAST_LIMIT
         await self._store.slow(self._account, pause=pause, limit=limit, reason=reason)
 
     def told(self, per_second: float | None, remaining: int | None, reset: float | None) -> None:
@@ -146,7 +149,7 @@ class Pace:
             recent = second - _OBSERVED_SECONDS
             self._accepted = {at: count for at, count in self._accepted.items() if at >= recent}
 
-    def _learn(self) -> float:
+    def _learn(self) -> None:
         """Take what was accepted in the best of the last seconds for the limit; later, feel the way down."""
         if self._learned is None:
             recent = self._clock() - _OBSERVED_SECONDS
@@ -154,7 +157,6 @@ class Pace:
         else:
             limit = (self.limit or 0.0) * _SHRINKING
         self._learned = _Learned(max(limit, _LEAST_LIMIT), self._clock())
-        return self._learned.limit
 
     async def _hand_out(self) -> None:
         try:
