@@ -153,12 +153,14 @@ async def settle(
 
 
 @asynccontextmanager
-async def locked_claims(url: str) -> AsyncIterator[None]:
-    """Hold back whoever wants to write to a claim that is there, in PostgreSQL."""
+async def locked_claims(url: str, *ids: UUID) -> AsyncIterator[None]:
+    """Hold back whoever wants to write to these claims in PostgreSQL, or to any that is there."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
-            await connection.execute("SELECT * FROM claims FOR UPDATE")
+            await connection.execute(
+                "SELECT * FROM claims WHERE message_id = ANY ($1) OR $1 = '{}' FOR UPDATE", ids
+            )
             yield
     finally:
         await connection.close()

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from services.mailer.claims import postgresql, sqlite
 from services.mailer.claims.claims import Claims, Granted, Settled, State
-from tests.contract.mailers import SHORT, Stores, granted, pass_time, settle, take
+from tests.contract.mailers import SHORT, Stores, granted, locked_claims, pass_time, settle, take
 
 DAY = 86_400.0
 
@@ -35,6 +36,20 @@ async def backdate(stores: Stores, message_id: UUID, days: int) -> None:
             (str(message_id), days * DAY),
         )
     db.close()
+
+
+async def plan(stores: Stores) -> list[str]:
+    """How the database goes about a purge."""
+    if stores.is_postgresql:
+        connection = await asyncpg.connect(stores.url)
+        await connection.execute("SET enable_seqscan = off")
+        rows = await connection.fetch(f"EXPLAIN {postgresql._PURGE}", DAY, 100)
+        await connection.close()
+    else:
+        db = sqlite3.connect(stores.path)
+        rows = db.execute(f"EXPLAIN QUERY PLAN {sqlite._PURGE}", {"older_than": DAY, "limit": 100}).fetchall()
+        db.close()
+    return [str(row[-1]) for row in rows]
 
 
 async def aged(stores: Stores, claims: Claims, state: State | None, days: int) -> UUID:
@@ -104,3 +119,24 @@ async def test_purges_of_two_mailers_share_the_work(stores: Stores, claims: Clai
     removed = await asyncio.gather(*(mailer.purge(older_than=DAY, limit=5) for mailer in (claims, other) * 3))
 
     assert sum(removed) == 20
+
+
+async def test_a_purge_waits_for_nobody(postgresql_url: str) -> None:
+    """A claim that somebody is about to write to stays for the next one."""
+    stores = Stores(postgresql_url)
+    claims = Claims(stores.open())
+    ids = [await aged(stores, claims, State.SENT, days=40) for _ in range(3)]
+    async with locked_claims(postgresql_url, ids[0]), asyncio.timeout(2):
+        assert await claims.purge(older_than=DAY, limit=100) == 2
+
+    assert await claims.purge(older_than=DAY, limit=100) == 1
+
+    await stores.close()
+
+
+async def test_a_purge_reads_no_more_than_it_removes(stores: Stores, claims: Claims) -> None:
+    """It finds what is old in an index, however many claims there are."""
+    await granted(claims, uuid4())
+
+    found = [line for line in await plan(stores) if "first_at<?" in line or "Index Cond: (first_at <" in line]
+    assert len(found) == 1
