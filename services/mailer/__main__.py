@@ -1,0 +1,72 @@
+"""What an operator asks of the mailer's queues: ``python -m services.mailer dead-letters``.
+
+Serving is Celery's: ``celery -A services.mailer.worker worker -l INFO``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from services.mailer.broker import broker
+from services.mailer.dead_letters import DeadLetter, DeadLetters, DeadLettersError
+from services.mailer.settings import load
+
+_COLUMNS = ("message_id", "task", "lane", "reason", "died_at")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return the exit status: 0 done, 1 could not, 2 called wrongly."""
+    options = _parser().parse_args(arguments)
+    try:
+        letters = DeadLetters(broker(load().broker_url.get_secret_value()))
+        if options.command == "list":
+            _table(letters.all(options.limit))
+        elif options.command == "show":
+            return _show([one for one in letters.all(options.limit) if one.message_id == options.id])
+        else:
+            _table(letters.put_back(None if options.all else options.id, options.limit))
+    except (DeadLettersError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _table(letters: Sequence[DeadLetter]) -> None:
+    rows = [_COLUMNS, *(tuple(getattr(letter, name) for name in _COLUMNS) for letter in letters)]
+    for row in rows:
+        sys.stdout.write("\t".join(row) + "\n")
+
+
+def _show(letters: Sequence[DeadLetter]) -> int:
+    for letter in letters:
+        sys.stdout.write(f"{letter.body}\n")
+    if not letters:
+        sys.stderr.write("There is no such dead letter.\n")
+    return 0 if letters else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.mailer",
+        description="Dead letters: broker messages that nobody could process. Needs PILLARBOX_BROKER_URL "
+        "with a user who may read mailer.dead.",
+    )
+    rooms = parser.add_subparsers(dest="room", required=True).add_parser(
+        "dead-letters", help="what nobody could process"
+    )
+    rooms.add_argument("--limit", type=int, default=1000, help="look at no more (default: %(default)s)")
+    commands = rooms.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="one line each, without addresses and texts")
+    shown = commands.add_parser("show", help="one of them whole, with addresses and texts")
+    shown.add_argument("id", help="the message id")
+    back = commands.add_parser("put-back", help="into the lane that it came from")
+    which = back.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", nargs="?", help="the message id")
+    which.add_argument("--all", action="store_true", help="every one of them")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
