@@ -1,7 +1,10 @@
 """``python -m services.gateway`` serves.
 
-``python -m services.gateway migrate`` migrates the ledger; ``python -m services.gateway keys create``,
-``keys list`` and ``keys revoke`` are for API keys, and tell more with ``--help``.
+``python -m services.gateway migrate`` migrates the ledger.  These tell more with ``--help``:
+
+* ``keys create``, ``keys list``, ``keys revoke``: API keys;
+* ``replay``: send failed messages once more;
+* ``held list``, ``held release``, ``held drop``: decide on messages that may have been sent.
 """
 
 # A process that is PID 1 ignores SIGTERM until it has a handler, and the imports below take a second.
@@ -20,7 +23,10 @@ from aiohttp import web  # noqa: E402
 from services.gateway import logs  # noqa: E402
 from services.gateway.api.connections import Runner  # noqa: E402
 from services.gateway.app import HEALTH, create_app  # noqa: E402
-from services.gateway.commands import CommandError, api_keys  # noqa: E402
+from services.gateway.commands.held import held  # noqa: E402
+from services.gateway.commands.keys import api_keys  # noqa: E402
+from services.gateway.commands.replay import replay  # noqa: E402
+from services.gateway.commands.running import CommandError  # noqa: E402
 from services.gateway.ledger.database import LedgerAddress, MigrationError, migrate, open_engine  # noqa: E402
 from services.gateway.settings import Settings, load  # noqa: E402
 
@@ -83,6 +89,10 @@ def main(arguments: list[str]) -> int:
             job = migrate_ledger(settings)
         case ["keys", *options]:
             job = api_keys(settings, options)
+        case ["replay", *options]:
+            job = replay(settings, options)
+        case ["held", *options]:
+            job = held(settings, options)
         case _:
             print(__doc__, file=sys.stderr)  # noqa: T201 - for the person at the terminal
             return 2

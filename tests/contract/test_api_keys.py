@@ -182,18 +182,6 @@ async def test_notes_of_two_gateways_do_not_deadlock(table: Table) -> None:
     await asyncio.gather(*(table.touch(ids[::direction]) for direction in (1, -1) * 10))
 
 
-async def test_an_empty_ledger_has_no_keys_yet(database_url: str) -> None:
-    """Which a command has to know, to say what to do."""
-    engine = open_engine(LedgerAddress.parse(database_url), 5)
-    table = ApiKeys(Sessions(engine, writing=None, timeout=5))
-    before = await table.exists()
-    await migrate(engine)
-    after = await table.exists()
-    await engine.dispose()
-
-    assert (False, True) == (before, after)
-
-
 # The keyring
 
 

@@ -21,11 +21,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from services.gateway.identifiers import new_message_id
-from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.database import LedgerAddress, is_current, migrate, open_engine
 from services.gateway.ledger.deposit import Deposit, Entry, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.queries import LedgerEvent
 from services.gateway.ledger.schema import metadata, moment_in
+from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.writer import Writer
 from shared.signatures import Lane
 from tests.contract.ledgers import BEGINNING, SILENT_AFTER, Gateway, deposit, entry, event, gateway
@@ -100,6 +101,22 @@ async def test_migrating_twice_is_harmless(box: Gateway) -> None:
     await migrate(box.engine)
 
     assert accepted.id == (await box.row(accepted)).id
+
+
+async def test_a_ledger_knows_whether_it_is_up_to_date(database_url: str) -> None:
+    """Which a command has to ask: neither an empty ledger is, nor one of an older version."""
+    engine = open_engine(LedgerAddress.parse(database_url), 5)
+    sessions = Sessions(engine, writing=None, timeout=5)
+    found = [await is_current(sessions)]
+    await migrate(engine)
+    found.append(await is_current(sessions))
+    for revision in ("0002", "9999"):
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+        found.append(await is_current(sessions))
+    await engine.dispose()
+
+    assert [False, True, False, True] == found
 
 
 async def test_the_migrations_lead_to_the_schema(box: Gateway) -> None:

@@ -16,6 +16,7 @@ from kombu.transport.native_delayed_delivery import (
     declare_native_delayed_delivery_exchanges_and_queues,
 )
 
+from services.gateway.recorder import ALARMS
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, RecordEvent
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ WORK = QUORUM | {
     "x-overflow": "reject-publish",
     "x-delivery-limit": 20,
 }
-OWNER = {EVENTS: "gateway", "gateway.dead": "gateway"} | dict.fromkeys(
+OWNER = dict.fromkeys((EVENTS, ALARMS, "gateway.dead"), "gateway") | dict.fromkeys(
     (*MAILER_QUEUES, "mailer.dead"), "mailer"
 )
 FOREIGN = [(user, queue) for queue, owner in OWNER.items() for user in ("gateway", "mailer") if user != owner]
@@ -91,7 +92,7 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
     """The broker after both services have declared what they consume, each with its own user."""
     rabbitmq.fresh()
     with connect(rabbitmq, "gateway") as gateway:
-        for queue in (work(EVENTS), dead("gateway.dead", "gateway.#")):
+        for queue in (work(EVENTS), dead("gateway.dead", "gateway.#"), dead(ALARMS, "#.mailer.#")):
             queue(gateway.default_channel).declare()
     with connect(rabbitmq, "mailer") as mailer:
         declare_native_delayed_delivery_exchanges_and_queues(mailer, "quorum")
@@ -141,6 +142,8 @@ def test_rejected_message_is_kept(broker: RabbitMQ, exchange: str, key: str, que
     publish(broker, "mailer", exchange, key)
     move(broker, OWNER[queue], queue, reject=True)
     assert key == move(broker, "admin", f"{OWNER[queue]}.dead")
+    # Of what the mailer rejected the gateway gets a copy, so that it can raise an alarm.
+    assert queue == EVENTS or key == move(broker, "gateway", ALARMS)
 
 
 @pytest.mark.parametrize(("user", "queue"), FOREIGN)
@@ -162,6 +165,7 @@ def test_queue_of_the_other_service_is_closed(broker: RabbitMQ, user: str, queue
         ("exchange_declare", ("celery.pidbox", "fanout")),
         ("queue_bind", ("{user}.dead", EXCHANGE, "#")),
         ("queue_bind", (EVENTS, EXCHANGE, "mailer.#")),
+        ("queue_bind", (ALARMS, EXCHANGE, "#.mailer.#")),
         ("queue_bind", (MAILER_QUEUES[0], EXCHANGE, "gateway.#")),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway import commands
+from services.gateway.commands.keys import api_keys
 from services.gateway.settings import Settings
 from services.gateway.tenants import keys
 from tests.flow.system import ROOT
@@ -102,7 +102,7 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     """Exit status 2 and one sentence that names the option, before anything is opened."""
     with pytest.raises(SystemExit) as told:
-        asyncio.run(commands.api_keys(Settings(), arguments.split()))
+        asyncio.run(api_keys(Settings(), arguments.split()))
     printed = capsys.readouterr()
 
     assert (2, "") == (told.value.code, printed.out)

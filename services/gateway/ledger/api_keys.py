@@ -36,11 +36,6 @@ class ApiKeys:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    async def exists(self) -> bool:
-        """Whether the ledger has the table; it has not before it is migrated."""
-        async with self._sessions.reading() as connection:
-            return await connection.run_sync(lambda sync: sa.inspect(sync).has_table(api_keys.name))
-
     async def create(self, owner: Caller, name: str, digest: bytes) -> None:
         """Store a new key with the hash *digest*, for callers who will be *owner*."""
         row = {

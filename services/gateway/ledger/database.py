@@ -10,12 +10,17 @@ import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from services.gateway.ledger.sessions import Sessions
 
 BUSY_TIMEOUT_SECONDS = 5
 """How long SQLite waits for another process that is writing."""
 
 _GOODBYE_SECONDS = 0.1
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -105,7 +110,7 @@ async def migrate(engine: AsyncEngine) -> None:
         OSError: There is no database.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
 
     def upgrade(connection: sa.Connection) -> None:
         config.attributes["connection"] = connection
@@ -122,3 +127,18 @@ async def migrate(engine: AsyncEngine) -> None:
             await connection.run_sync(upgrade)
     except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise MigrationError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+async def is_current(sessions: Sessions) -> bool:
+    """Whether the schema is what this version needs, or newer.
+
+    Raises:
+        LedgerUnavailableError: There is no database.
+    """
+    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head() or ""
+
+    def revision(connection: sa.Connection) -> str:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+    async with sessions.reading() as connection:
+        return await connection.run_sync(revision) >= head  # they are numbered

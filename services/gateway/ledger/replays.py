@@ -32,6 +32,11 @@ _ROW = (
     sa.func.coalesce(messages.c.expires_at <= NOW, sa.false()).label("late"),
     sa.func.length(messages.c.arguments).label("size"),
 )
+_HELD = (
+    *(messages.c.id, messages.c.accepted_at, messages.c.attempts),
+    *(messages.c.provider, messages.c.reason),
+)
+_PATIENCE: Final = 5.0
 _BEGIN = (
     sa.update(messages)
     .where(messages.c.id == sa.bindparam("of"))
@@ -108,6 +113,12 @@ class Replays:
             await connection.execute(end.values(**values, reason=DROPPED, due_at=None))
             await connection.execute(sa.insert(events).values(**note(message_id, DROPPED, row.series)))
         return None
+
+    async def held(self, tenant: str) -> Sequence[Any]:
+        """Return what there is to know of the tenant's held messages, the oldest first."""
+        query = sa.select(*_HELD).where(messages.c.tenant == tenant, messages.c.status == Event.HELD)
+        async with self._sessions.reading(patience=_PATIENCE) as connection:
+            return (await connection.execute(query.order_by(messages.c.id))).all()
 
     async def _begin(self, connection: AsyncConnection, rows: Sequence[Any], event: str) -> list[Entry]:
         """Begin the next series of those that still have somebody to write to."""
