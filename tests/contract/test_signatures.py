@@ -75,6 +75,7 @@ TODAY: dict[str, Signature] = {
         metadata={"order": "17"},
         expires_at=AT,
         on_uncertain=OnUncertain.HOLD,
+        series=2,
     ),
     "send_email.template": SendEmail(
         **LEAST_EMAIL | {"subject": "Hi {{ name }}"},
@@ -87,7 +88,7 @@ TODAY: dict[str, Signature] = {
     ),
     "send_welcome_email.without_message_id": SendWelcomeEmail(email="ann@example.org"),
     "send_welcome_email.with_message_id": SendWelcomeEmail(
-        email="ann@example.org", message_id=MESSAGE_ID, tenant="acme"
+        email="ann@example.org", message_id=MESSAGE_ID, tenant="acme", series=1
     ),
     "record_event.minimal": RecordEvent(message_id=MESSAGE_ID, event="sending", at=AT),
     "record_event.full": RecordEvent(
@@ -99,6 +100,15 @@ TODAY: dict[str, Signature] = {
         provider_message_id="14c5d75ce93.dfd.64b469",
         reason="HTTP 503",
         retry_at=datetime(2026, 1, 2, 3, 9, 5, tzinfo=UTC),
+        series=2,
+    ),
+    "record_event.held": RecordEvent(
+        message_id=MESSAGE_ID,
+        event="held",
+        at=AT,
+        attempt=4,
+        provider="sendgrid",
+        reason="uncertain: nobody can tell whether it was sent",
     ),
 }
 
@@ -210,9 +220,11 @@ def test_only_these_fields_are_required(kind: type[Signature]) -> None:
     assert expected == required
 
 
-@pytest.mark.parametrize(("field", "value"), [("at", "2026-01-02T03:04:05"), ("attempt", "many")])
-def test_values_of_the_wrong_type_are_refused(field: str, value: str) -> None:
-    """A time without a zone is nobody's time, and a word is no number."""
+@pytest.mark.parametrize(
+    ("field", "value"), [("at", "2026-01-02T03:04:05"), ("attempt", "many"), ("series", 2**15)]
+)
+def test_values_of_the_wrong_type_are_refused(field: str, value: object) -> None:
+    """A time without a zone is nobody's time, a word is no number, and series come to an end."""
     with pytest.raises(ValidationError):
         RecordEvent.parse(json.dumps(least(RecordEvent, **{field: value})))
 
@@ -257,6 +269,7 @@ def test_defaults_are_read_back() -> None:
         "metadata": {},
         "expires_at": None,
         "on_uncertain": OnUncertain.RESEND,
+        "series": 0,
     }
     email = SendEmail.parse(json.dumps(least(SendEmail)))
 
@@ -265,8 +278,10 @@ def test_defaults_are_read_back() -> None:
 
 def test_defaults_of_the_other_signatures_are_read_back() -> None:
     """A welcome without an id is known by its task id; an event without an attempt has none."""
-    expected_welcome = {"email": "ann@example.org", "message_id": None, "tenant": "default"}
-    expected_event = {"attempt": 0} | dict.fromkeys(("provider", "provider_message_id", "reason", "retry_at"))
+    expected_welcome = {"email": "ann@example.org", "message_id": None, "tenant": "default", "series": 0}
+    expected_event = {"attempt": 0, "series": 0} | dict.fromkeys(
+        ("provider", "provider_message_id", "reason", "retry_at")
+    )
     welcome = SendWelcomeEmail.parse(json.dumps(least(SendWelcomeEmail)))
     event = RecordEvent.parse(json.dumps(least(RecordEvent)))
 
@@ -320,7 +335,7 @@ def test_words_are_for_ever() -> None:
     expected: dict[type[StrEnum], set[str]] = {
         Lane: {"transactional", "bulk"},
         OnUncertain: {"resend", "hold"},
-        Event: {"sending", "sent", "deferred", "uncertain", "suppressed", "failed", "expired"},
+        Event: {"sending", "sent", "deferred", "uncertain", "suppressed", "failed", "expired", "held"},
     }
 
     assert expected == {words: {word.value for word in words} for words in expected}
