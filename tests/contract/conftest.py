@@ -45,6 +45,14 @@ async def stores(database_url: str) -> AsyncIterator[Stores]:
 
 
 @pytest.fixture
+async def server_stores(postgresql_url: str) -> AsyncIterator[Stores]:
+    """The same, in PostgreSQL alone."""
+    stores = Stores(postgresql_url)
+    yield stores
+    await stores.close()
+
+
+@pytest.fixture
 def claims(stores: Stores) -> Claims:
     """One mailer's claims."""
     return Claims(stores.open())

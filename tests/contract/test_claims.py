@@ -256,13 +256,12 @@ async def test_mailers_with_many_messages_do_not_stand_in_each_others_way(stores
     assert sorted(ids) == sorted(answer.message_id for answer in answers if isinstance(answer, Granted))
 
 
-async def test_settling_and_taking_do_not_stand_in_each_others_way(postgresql_url: str) -> None:
+async def test_settling_and_taking_do_not_stand_in_each_others_way(server_stores: Stores) -> None:
     """One mailer settles, backwards, what another one asks for: neither has what the other waits for."""
-    stores = Stores(postgresql_url)
-    ours, theirs = await stores.mailers(2)
+    ours, theirs = await server_stores.mailers(2)
     first, middle, last = sorted(uuid4() for _ in range(3))
     held = [await granted(ours, message_id) for message_id in (last, middle, first)]
-    async with locked_claims(postgresql_url, middle):
+    async with locked_claims(server_stores.url, middle):
         settling = [asyncio.create_task(settle(ours, claim, State.SENT)) for claim in held]
         await asyncio.sleep(0.2)
         taking = [asyncio.create_task(take(theirs, message_id)) for message_id in (first, middle, last)]
@@ -271,8 +270,6 @@ async def test_settling_and_taking_do_not_stand_in_each_others_way(postgresql_ur
 
     assert all(await asyncio.gather(*settling))
     assert {Busy, Settled} >= set(map(type, answers))
-
-    await stores.close()
 
 
 async def test_a_doubled_message_in_a_batch_is_granted_once(claims: Claims) -> None:

@@ -100,26 +100,22 @@ async def test_locked_claims_are_unavailable_until_they_are_free(tmp_path: Path)
     await stores.close()
 
 
-async def test_what_was_not_done_in_time_is_not_done_later(postgresql_url: str) -> None:
+async def test_what_was_not_done_in_time_is_not_done_later(server_stores: Stores) -> None:
     """A statement that waited for a lock for too long is given up by the server too, not by us alone."""
     message_id = uuid4()
-    stores = Stores(postgresql_url)
-    claims = Claims(stores.open())
+    claims = Claims(server_stores.open())
     await settle(claims, await granted(claims, message_id), State.DEFERRED)
-    async with locked_claims(postgresql_url):
+    async with locked_claims(server_stores.url):
         with pytest.raises(ClaimsUnavailableError):
             await take(claims, message_id)
 
     assert (await granted(claims, message_id)).token == 2
 
-    await stores.close()
 
-
-async def test_a_restarted_postgresql_is_used_again(postgresql: PostgreSQL, postgresql_url: str) -> None:
+async def test_a_restarted_postgresql_is_used_again(postgresql: PostgreSQL, server_stores: Stores) -> None:
     """Without it nothing may be sent; with it everything goes on, and nothing is forgotten."""
     message_id = uuid4()
-    stores = Stores(postgresql_url)
-    claims = Claims(stores.open())
+    claims = Claims(server_stores.open())
     claim = await granted(claims, message_id)
     await asyncio.to_thread(postgresql.stop)
     with pytest.raises(ClaimsUnavailableError):
@@ -133,15 +129,12 @@ async def test_a_restarted_postgresql_is_used_again(postgresql: PostgreSQL, post
     assert await settle(claims, claim, State.SENT)
     assert (await settled(claims, message_id)).attempt == 1
 
-    await stores.close()
-
 
 async def test_a_frozen_postgresql_is_unavailable_in_time(
-    postgresql: PostgreSQL, postgresql_url: str
+    postgresql: PostgreSQL, server_stores: Stores
 ) -> None:
     """Sooner than the lease ends."""
-    stores = Stores(postgresql_url)
-    claims = Claims(stores.open())
+    claims = Claims(server_stores.open())
     await granted(claims, uuid4())
     postgresql.freeze()
     async with asyncio.timeout(15):
@@ -150,5 +143,3 @@ async def test_a_frozen_postgresql_is_unavailable_in_time(
     postgresql.thaw()
 
     assert (await granted(claims, uuid4())).attempt == 1
-
-    await stores.close()

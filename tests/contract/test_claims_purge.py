@@ -121,17 +121,14 @@ async def test_purges_of_two_mailers_share_the_work(stores: Stores, claims: Clai
     assert sum(removed) == 20
 
 
-async def test_a_purge_waits_for_nobody(postgresql_url: str) -> None:
+async def test_a_purge_waits_for_nobody(server_stores: Stores) -> None:
     """A claim that somebody is about to write to stays for the next one."""
-    stores = Stores(postgresql_url)
-    claims = Claims(stores.open())
-    ids = [await aged(stores, claims, State.SENT, days=40) for _ in range(3)]
-    async with locked_claims(postgresql_url, ids[0]), asyncio.timeout(2):
+    claims = Claims(server_stores.open())
+    ids = [await aged(server_stores, claims, State.SENT, days=40) for _ in range(3)]
+    async with locked_claims(server_stores.url, ids[0]), asyncio.timeout(2):
         assert await claims.purge(older_than=DAY, limit=100) == 2
 
     assert await claims.purge(older_than=DAY, limit=100) == 1
-
-    await stores.close()
 
 
 async def test_a_purge_reads_no_more_than_it_removes(stores: Stores, claims: Claims) -> None:

@@ -82,18 +82,16 @@ async def test_a_series_is_taken_up_once(stores: Stores) -> None:
     assert len([answer for answer in answers if isinstance(answer, Busy)]) == 50
 
 
-async def test_nobody_is_told_of_an_end_that_is_past(postgresql_url: str) -> None:
+async def test_nobody_is_told_of_an_end_that_is_past(server_stores: Stores) -> None:
     """Two mailers look at the same time: who comes second has seen the end before, and finds it busy."""
-    stores = Stores(postgresql_url)
-    mailers = await stores.mailers(2)
+    mailers = await server_stores.mailers(2)
     failed, due = uuid4(), uuid4()
     await settle(mailers[0], await granted(mailers[0], failed), State.FAILED)
     await settle(mailers[0], await granted(mailers[0], due), State.DEFERRED)
-    async with locked_claims(postgresql_url):
+    async with locked_claims(server_stores.url):
         asked = [asyncio.create_task(take(mailer, i, series=1)) for i in (failed, due) for mailer in mailers]
         await asyncio.sleep(0.3)
     answers = await asyncio.gather(*asked)
-    await stores.close()
 
     for two in (answers[:2], answers[2:]):
         assert {Granted, Busy} == set(map(type, two))
