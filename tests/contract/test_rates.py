@@ -233,8 +233,8 @@ async def test_the_longer_pause_counts(rates: AnyRates, pauses: tuple[float, flo
     assert (about(60.0), "for 60.0") == await rates.paused(ACCOUNT)
 
 
-async def test_a_pause_can_be_ended(rates: AnyRates) -> None:
-    """However long it was; even that of an account that was too fast."""
+async def test_a_pause_can_be_ended(stores: Stores, rates: AnyRates) -> None:
+    """However long it was; even that of an account that was too fast, which recovers from then on."""
     await rates.pause(ACCOUNT, pause=600.0, reason="401")
     await rates.pause(ACCOUNT, pause=0.0, reason=None)
 
@@ -243,10 +243,13 @@ async def test_a_pause_can_be_ended(rates: AnyRates) -> None:
 
     await rates.slow(ACCOUNT, pause=600.0, limit=LIMIT, reason="429")
     await rates.pause(ACCOUNT, pause=0.0, reason=None)
-    given = await lease(rates)
 
-    assert not given.paused
-    assert given.length == pytest.approx(COUNT / LIMIT / SLOWING, rel=0.01)
+    assert (0.0, None) == await rates.paused(ACCOUNT)
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.01)
+
+    await pass_time(stores, RECOVERY_SECONDS / 10)
+
+    assert await rate_of(rates) == pytest.approx((SLOWING + 0.1) * LIMIT, rel=0.01)
 
 
 # Too fast
