@@ -191,7 +191,7 @@ class World:
     unreported: bool = False
     clock: Clock = field(default_factory=Clock)
     """The circuits'."""
-    claims: Claims = field(init=False)
+    claims: Claims = field(init=False, repr=False)
     _stores: list[SqliteClaims | SqliteRates] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -377,7 +377,7 @@ class World:
             store._database._thread.shutdown()
 
     _providers: dict[str, Any] = field(default_factory=dict)
-    _store: SqliteClaims = field(init=False)
+    _store: SqliteClaims = field(init=False, repr=False)
 
 
 async def _happens(happening: Happening) -> Any:
