@@ -34,7 +34,7 @@ _QUEUE_ID = re.compile(
     re.IGNORECASE,
 )
 _TOO_FAST = re.compile(
-    r"too many(?! (?:recipients|hops))|too (?:fast|quickly)|throttl|rate.?limit"
+    r"too many(?! hops)|too (?:fast|quickly)|throttl|rate.?limit"
     r"|\b(?:rate|limit|quota)\b[^.;\n]{0,30}\bexceeded|exceed(?:s|ed)\b[^.;\n]{0,40}\b(?:rate|limit|quota)\b",
     re.IGNORECASE,
 )

@@ -43,7 +43,11 @@ TROUBLES: dict[str, tuple[Response, Trouble]] = {
     "rcpt 450 of its own rate": (says("rcpt", "450 4.2.1 Receiving mail too quickly"), MESSAGE),
     "rcpt 450 of our rate": (says("rcpt", "450 4.7.1 Error: too many mails from 192.0.2.1"), PACE),
     "rcpt 421": (says("rcpt", "421 4.3.2 Service shutting down"), PROVIDER),
-    "rcpt 452 at the first": (says("rcpt", "452 4.5.3 Too many recipients", recipients_taken="0"), MESSAGE),
+    "rcpt 452 at the first": (says("rcpt", "452 4.5.3 Too many recipients", recipients_taken="0"), PACE),
+    "rcpt 452 of our rate": (
+        says("rcpt", "452 4.7.1 Too many recipients this hour", recipients_taken="3"),
+        PACE,
+    ),
     "data 451": (says("data", "451 4.3.0 Queue file write error"), PROVIDER),
     "body 421": (says("body", "421 Service shutting down"), PROVIDER),
     "body 451": (says("body", "451 4.3.0 Local error in processing"), PROVIDER),
@@ -62,6 +66,7 @@ _PERMANENT: dict[str, tuple[Response, type]] = {
     "auth 504": (says("auth", "504 5.5.4 Unrecognized authentication type"), Unauthorised),
     "mail 530": (says("mail", "530 5.7.0 Authentication required"), Unauthorised),
     "mail 550 of the sender": (says("mail", "550 5.7.1 You are not permitted to send as this"), Unauthorised),
+    "mail 554 of policy": (says("mail", "554 5.7.1 No"), Unauthorised),
     "mail 553 of the sender": (
         says("mail", "553 5.7.1 Sender address rejected: not owned by you"),
         Unauthorised,
