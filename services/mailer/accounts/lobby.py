@@ -30,10 +30,13 @@ Perform = Callable[[Sequence[SendEmail], float], Awaitable[Sequence[Outcome]]]
 class Group:
     """Messages that share one request."""
 
-    def __init__(self, members: Sequence[UUID], on_done: Callable[[], None]) -> None:
+    def __init__(
+        self, members: Sequence[UUID], on_done: Callable[[], None], on_nobody: Callable[[], None]
+    ) -> None:
         self._expected = set(members)
         self._joined: dict[UUID, tuple[SendEmail, asyncio.Future[Outcome]]] = {}
         self._on_done = on_done
+        self._on_nobody = on_nobody
         self._begun = math.inf
         self._perform: Perform | None = None
         self._task: asyncio.Task[None] | None = None
@@ -57,7 +60,8 @@ class Group:
         if self._task is not None or len(self._joined) < len(self._expected):
             return
         if self._perform is None:
-            self._on_done()  # nobody came
+            self._on_done()
+            self._on_nobody()
             return
         self._task = asyncio.create_task(self._run(self._perform))
 
@@ -164,7 +168,8 @@ class Lobby:
             self._free.release()
             self._pace.give_back()
             return
-        group = Group([guest.message.message_id for guest in guests], self._free.release)
+        ids = [guest.message.message_id for guest in guests]
+        group = Group(ids, self._free.release, self._pace.give_back)
         for guest in guests:
             guest.future.set_result(group)
 
