@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.circuit import Circuit, Fuse
@@ -89,6 +89,7 @@ class Postbox:
     answers: deque[Answer] = field(default_factory=lambda: deque[Answer]([Accepted("theirs")]))
     refuses: Exception | None = None
     """What building a message comes to."""
+    refused: dict[UUID, Exception] = field(default_factory=dict)
     building: Happening | None = None
     """What happens while a message is built."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -101,11 +102,17 @@ class Postbox:
         """Answer so, one after the other; the last one stays."""
         self.answers = deque(answers)
 
+    def refuses_only(self, message_id: UUID, error: Exception) -> None:
+        """Let building that one message come to an error."""
+        self.refused[message_id] = error
+
     def build(self, message: SendEmail) -> Request:
         if self.building is not None:
             self.building()
         if self.refuses is not None:
             raise self.refuses
+        if message.message_id in self.refused:
+            raise self.refused[message.message_id]
         return Request(f"https://{self.name}.example/send", message.message_id.bytes + message.arguments())
 
     def read(self, response: Response) -> Any:
