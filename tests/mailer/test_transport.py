@@ -9,14 +9,17 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
 from services.mailer.delivery.ports import NoAnswerError, NotSentError
-from services.mailer.providers.base import Request, Response
-from services.mailer.transport import HttpTransport
+from services.mailer.providers.base import AwsCredentials, Request, Response, Submission
+from services.mailer.smtp import SmtpTransport
+from services.mailer.transport import HttpTransport, Transports
+from tests.fakes import FakeSmtp
 from tests.servers.server import free_port
 
 DEADLINE = 1.0
@@ -193,6 +196,20 @@ async def test_a_huge_answer_is_cut(transport: HttpTransport) -> None:
     assert expected == answer.body
 
 
+async def test_an_answer_to_many_messages_comes_whole(transport: HttpTransport) -> None:
+    """Up to a megabyte, which is more than any provider says of a batch."""
+    said = os.urandom(MOST)
+
+    async def report(visit: Visit) -> None:
+        await visit.read()
+        await visit.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said), said)
+
+    async with providing(report) as provider:
+        answer = await post(transport, provider.url)
+
+    assert said == answer.body
+
+
 async def test_a_gzip_bomb_is_not_unpacked(transport: HttpTransport) -> None:
     """Answers are asked for as they are, and stay as they are."""
     bomb = gzip.compress(b"\0" * 30_000_000)
@@ -208,6 +225,20 @@ async def test_a_gzip_bomb_is_not_unpacked(transport: HttpTransport) -> None:
 
     assert bomb[:MOST] == answer.body
     assert b"accept-encoding: identity" in request.lower()
+
+
+async def test_a_request_is_signed_when_it_leaves(transport: HttpTransport) -> None:
+    """For whoever wants that: a signature holds the time, and its maker has no clock."""
+    credentials = AwsCredentials(
+        access_key_id="AKIA", secret_access_key="secret", region="eu-west-1", service="ses"
+    )
+    async with providing(accept) as provider:
+        await transport.perform(Request(provider.url, b"{}", signed_by=credentials))
+        (request,) = provider.requests
+    today = datetime.now(UTC).strftime("%Y%m%d")
+
+    assert f"credential=akia/{today}/eu-west-1/ses/aws4_request".encode() in request.lower()
+    assert b"secret" not in request
 
 
 # Certainly not sent
@@ -407,6 +438,32 @@ async def test_errors_hold_no_address_and_no_secret(transport: HttpTransport, be
 
     assert "ann@example.org" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+# The right way out
+
+
+async def test_each_kind_of_request_takes_its_own_way(transport: HttpTransport, tmp_path: Path) -> None:
+    """HTTP, a file, and a submission to a mail server."""
+    smtp = SmtpTransport(DEADLINE, connections=1)
+    transports = Transports(transport, smtp)
+    async with providing(accept) as provider, FakeSmtp() as server:
+        host, port = server.base_url.removeprefix("smtp://").split(":")
+        submission = Submission(
+            host=host,
+            port=int(port),
+            security="none",
+            sender="letters@example.com",
+            recipients=("ann@example.org",),
+            body=b"Subject: Hi\r\n\r\nHello\r\n",
+        )
+        web = await transports.perform(Request(provider.url, b"{}"))
+        file = await transports.perform(Request((tmp_path / "letter.eml").as_uri(), b"x", method="PUT"))
+        post_office = await transports.perform(submission)
+        await smtp.close()
+
+    assert (202, 201, 250) == (web.status, file.status, post_office.status)
+    assert (1, 1) == (len(provider.visits), len(server.record))
 
 
 # Files
