@@ -256,6 +256,22 @@ async def test_mailers_with_many_messages_do_not_stand_in_each_others_way(stores
     assert sorted(ids) == sorted(answer.message_id for answer in answers if isinstance(answer, Granted))
 
 
+async def test_mailers_that_ask_in_opposite_orders_do_not_wait_for_each_other(server_stores: Stores) -> None:
+    """Neither has what the other waits for: each message is granted once, and nobody is turned away."""
+    ours, theirs = await server_stores.mailers(2)
+    ids = sorted(uuid4() for _ in range(3))
+    for message_id in ids:
+        await settle(ours, await granted(ours, message_id), State.DEFERRED)
+    async with locked_claims(server_stores.url, ids[1]):
+        asked = [asyncio.create_task(take(ours, message_id)) for message_id in ids]
+        await asyncio.sleep(0.2)
+        asked += [asyncio.create_task(take(theirs, message_id)) for message_id in ids[::-1]]
+        await asyncio.sleep(0.2)
+    answers = await asyncio.gather(*asked)
+
+    assert ids == sorted(answer.message_id for answer in answers if isinstance(answer, Granted))
+
+
 async def test_settling_and_taking_do_not_stand_in_each_others_way(server_stores: Stores) -> None:
     """One mailer settles, backwards, what another one asks for: neither has what the other waits for."""
     ours, theirs = await server_stores.mailers(2)

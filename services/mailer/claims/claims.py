@@ -24,7 +24,10 @@ class State(StrEnum):
     """What the claims table says of a message."""
 
     CLAIMED = "claimed"
-    """A mailer looks into an attempt that is in doubt; nothing new has left."""
+    """A mailer looks into an attempt that is in doubt; nothing new has left.
+
+    Not stored as a state: a mailer of version 0.2.0, which may run on the same table, does not know it.
+    """
     BEGUN = "begun"
     """An attempt is under way, or its mailer died during it."""
     DEFERRED = "deferred"
