@@ -10,7 +10,7 @@ BROKER ?=
 MAILER_BROKER ?= $(BROKER)
 LEDGER ?=
 CLAIMS ?=
-T ?=
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock run gateway mailer migrate fake-esp test soak check format image clean
@@ -38,7 +38,12 @@ fake-esp: $(INSTALLED) ## Run a fake SendGrid to try against
 
 ##@ Test
 test: $(INSTALLED) ## Run all tests                           (T=tests/flow narrows)
+ifdef T
 	@$(BIN)/pytest $(T)
+else
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m 'not soak and not alone'
+	@$(BIN)/pytest -m 'alone and not soak'
+endif
 
 soak: $(INSTALLED) ## Run the long tests: backlogs of 20,000, an outage of minutes
 	@$(BIN)/pytest -m soak $(T)

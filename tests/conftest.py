@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -17,8 +18,21 @@ if TYPE_CHECKING:
 
     from tests.servers.server import Server
 
+ALONE = ("flow/test_outages.py", "flow/test_lanes_and_rates.py", "flow/test_bad_days.py")
+"""Modules that look at times: ``make test`` runs them after all others, with nothing beside them."""
+
 AnyServer = TypeVar("AnyServer", bound="Server")
 _started: list[Server] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a module's tests in one process, where they share their systems; and the SDKs' all in one."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        if place.as_posix() in ALONE:
+            item.add_marker(pytest.mark.alone)
+        group = "sdks" if place.parts[0] == "sdks" else place.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _running(kind: type[AnyServer]) -> Iterator[AnyServer]:

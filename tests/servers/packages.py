@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +53,11 @@ def require(package: str) -> None:
     Raises:
         UnavailableError: It is not here and could not be installed; the message says why.
     """
+    with _one_at_a_time():  # several processes may run tests at once
+        _require(package)
+
+
+def _require(package: str) -> None:
     if not missing((package,)):
         return
     if os.geteuid() != 0 or not Path("/usr/bin/apt-get").exists():
@@ -76,6 +83,13 @@ def install(package: str) -> None:
     if result.returncode != 0:
         message = f"apt-get install {package} failed:\n{result.stdout[-2000:]}"
         raise UnavailableError(message)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (Path(tempfile.gettempdir()) / f"pillarbox-packages-{os.geteuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _apt_get(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -120,9 +120,12 @@ class RabbitMQ(Server):
                 return 0
 
     def consumers(self, name: str) -> int:
-        """How many consumers a queue has."""
-        with self._admin() as connection:
-            return int(connection.channel().queue_declare(name, passive=True).consumer_count)
+        """How many consumers a queue has.
+
+        A passive declare would also count those that were cancelled and still hold messages.
+        """
+        listed = self.ctl("list_consumers", "--vhost", VHOST, "queue_name").split()
+        return listed.count(name)
 
     def delete_queue(self, name: str) -> None:
         """Delete a queue with all its messages; nothing happens if there is none."""
