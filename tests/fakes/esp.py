@@ -146,7 +146,9 @@ class FakeESP(Dialect, Fake):
         if fault.label:
             self._record.note(entry.number, fault=fault.label)
         words = verdict if fault.status is None else self.refusal(fault.status)
-        if self.limit and fault.body is None:
+        if fault.body is not None:  # said by somebody on the way, who knows nothing of the provider's headers
+            words = replace(words, headers={})
+        elif self.limit:
             words = replace(words, headers={**self.rate_headers(self.limit), **words.headers})
         response, complete = await wire.answer(request, connection, words, fault)
         if complete:
