@@ -29,7 +29,7 @@ class State(StrEnum):
     Not stored as a state: a mailer of version 0.2.0, which may run on the same table, does not know it.
     """
     BEGUN = "begun"
-    """An attempt is under way, or its mailer died during it."""
+    """An attempt is under way, or its mailer died during it; or a mailer looks into one in doubt."""
     DEFERRED = "deferred"
     """The last attempt certainly did not send."""
     UNCERTAIN = "uncertain"
@@ -152,7 +152,7 @@ class Settlement:
 
 def waiting(state: State, seconds: float) -> Busy:
     """The answer for a claim that comes free in ``seconds`` (or did, a moment ago)."""
-    return (Busy if state in {State.BEGUN, State.CLAIMED} else NotDue)(max(seconds, 0.0))
+    return (Busy if state is State.BEGUN else NotDue)(max(seconds, 0.0))
 
 
 class ClaimsUnavailableError(Exception):
