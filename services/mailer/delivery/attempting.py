@@ -34,7 +34,7 @@ class Attempt:
     doubts: int = 0
     """How many attempts before this may have sent."""
     elsewhere: int = 0
-    """Of these, how many were made at other accounts."""
+    """Of these, how many this account cannot tell of: made at others, or without a key that still counts."""
 
     @property
     def account(self) -> Account:
@@ -126,7 +126,7 @@ class Attempting:
         Raises:
             OvertakenError: The claim is lost.
         """
-        if attempt.doubts > attempt.elsewhere and _can_tell(attempt.account):
+        if attempt.doubts > attempt.elsewhere:
             return None  # only this account knows what became of the attempt in doubt
         others = [a for a in self.routes.all(attempt.message.lane) if a.name not in tried and a.admits]
         if not others:
@@ -174,8 +174,7 @@ class Attempting:
         """Write the outcome down, report it, and say what is left to do."""
         account = attempt.account
         doubts = attempt.doubts
-        answered = attempt.place.was_used and isinstance(outcome, Rejected | Suppressed)
-        if answered and account.traits.key_window is not None:
+        if attempt.place.was_used and isinstance(outcome, Rejected | Suppressed):
             # Had it taken the attempt in doubt, it would have said so again, under the same key.
             doubts = attempt.elsewhere
         standing = Standing(
@@ -203,8 +202,3 @@ def _can_carry(account: Account, message: SendEmail) -> bool:
     except Exception:  # noqa: BLE001 - a bug, to be told of by the attempt that meets it
         return True
     return True
-
-
-def _can_tell(account: Account) -> bool:
-    """Whether the account can say what became of an attempt whose answer was lost."""
-    return account.traits.key_window is not None or isinstance(account.provider, Searchable)
