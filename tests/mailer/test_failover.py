@@ -23,13 +23,14 @@ from services.mailer.outcome import (
 )
 from services.mailer.providers.base import UnsupportedError
 from services.mailer.rates.rates import RatesUnavailableError
-from shared.signatures import OnUncertain
+from shared.signatures import Lane, OnUncertain
 from tests.mailer.world import (
     HORIZON,
     LEASE,
     PAUSE,
     SETTLED,
     Answer,
+    Batched,
     Keyed,
     Postbox,
     Searched,
@@ -362,13 +363,12 @@ async def test_a_mailer_that_ends_goes_nowhere_else(world: World, first: Postbox
     assert world.row(message)["state"] == "deferred"
 
 
-async def test_a_turn_that_is_too_far_off_is_not_waited_for(
-    world: World, first: Postbox, second: Postbox
-) -> None:
+@pytest.mark.parametrize("lane", Lane)
+async def test_a_turn_that_is_too_far_off_is_not_waited_for(world: World, first: Postbox, lane: Lane) -> None:
     """Beyond the lease another mailer would believe that this one had died."""
     first.says(Deferred("HTTP 503"))
-    message = email()
-    slow = world.account(second, limit=0.01)
+    message = email(lane=lane)
+    slow = world.account(Batched("second"), limit=0.01)
     delivery = world.delivery(first, slow, lease=1.0)
     await slow.pace.turn(message.lane)
     began = time.monotonic()
