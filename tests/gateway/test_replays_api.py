@@ -358,7 +358,7 @@ def test_one_call_replays_a_hundred_unless_it_is_told_otherwise(
     ended(gateway, client, "failed", 150)
 
     assert (100, True) == ((first := replay(client))["replayed"], first["has_more"])
-    assert (50, False) == ((rest := replay(client, limit=1000))["replayed"], rest["has_more"])
+    assert (50, False) == ((rest := replay(client, limit=1000.0))["replayed"], rest["has_more"])
     assert {"object": "replay", "replayed": 0, "skipped": [], "has_more": False, "next": None} == replay(
         client
     )
@@ -421,6 +421,7 @@ def test_two_bulk_replays_at_once_share_the_messages(gateway: System, client: ht
         ({"status": "failed", "limit": 0}, "/limit", "validation_error"),
         ({"status": "failed", "limit": 1001}, "/limit", "validation_error"),
         ({"status": "failed", "limit": True}, "/limit", "validation_error"),
+        ({"status": "failed", "limit": 1.5}, "/limit", "validation_error"),
         ({"status": "failed", "limit": "10"}, "/limit", "validation_error"),
         ({"status": "failed", "to": "nobody"}, "/to", "validation_error"),
         ({"status": "failed", "tag": "receipt"}, "/tag", "validation_error"),

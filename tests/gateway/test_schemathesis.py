@@ -69,6 +69,7 @@ def report(gateway: System) -> dict[str, Any]:
         "SCHEMATHESIS_HOOKS": HOOKS,
         "GATEWAY_URL": url,
         "GATEWAY_KEY": gateway.key,
+        "GATEWAY_LEDGER": gateway.ledger_url.removeprefix("sqlite:///"),
     }
     result = subprocess.run(
         command, cwd=gateway.folder, env=environment, capture_output=True, text=True, check=False

@@ -49,6 +49,8 @@ def _status(value: object) -> object:
 def _limit(value: object) -> int:
     if value is None:
         return _LIMIT
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # in JSON Schema 5.0 is an integer, too
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limits.REPLAYS:
         raise ValueError(f"must be a whole number from 1 to {limits.REPLAYS}")
     return value
