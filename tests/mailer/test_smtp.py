@@ -707,17 +707,19 @@ async def test_whatever_goes_wrong_loses_nothing_and_doubles_nothing_but_doubts(
     """Of every message there is one acceptance that the client was told of, and no other without a doubt."""
     server.rule, server.early = faults.seeded(4, 0.2, weights=server.weights), everywhere(4)
     letters = [message(message_id=UUID(int=number)) for number in range(150)]
+    at_once = asyncio.Semaphore(8)
 
     async with transporting(connections=8) as transport:
 
-        async def deliver(letter: SendEmail) -> None:
+        async def deliver(letter: Submission) -> None:
             outcome: object = None
-            while not isinstance(outcome, Accepted):
-                assert outcome is None or isinstance(outcome, Deferred), outcome
-                with contextlib.suppress(NotSentError, NoAnswerError):
-                    outcome = PROVIDER.read(await transport.perform(submission(server, letter)))
+            async with at_once:
+                while not isinstance(outcome, Accepted):
+                    assert outcome is None or isinstance(outcome, Deferred), outcome
+                    with contextlib.suppress(NotSentError, NoAnswerError):
+                        outcome = PROVIDER.read(await transport.perform(letter))
 
-        await asyncio.gather(*(deliver(letter) for letter in letters))
+        await asyncio.gather(*(deliver(submission(server, letter)) for letter in letters))
 
     told = [entry.message_id for entry in server.record if not entry.ambiguous]
     assert sorted(str(letter.message_id) for letter in letters) == sorted(map(str, told))
