@@ -116,7 +116,7 @@ class Lobby:
         try:
             return await guest.future
         except asyncio.CancelledError:
-            if guest.future.done() and not guest.future.cancelled() and guest.future.exception() is None:
+            if not guest.future.cancelled() and guest.future.exception() is None:
                 guest.future.result().drop(message.message_id)  # the others must not wait for it
             raise
 
