@@ -18,7 +18,7 @@ from services.mailer.outcome import (
 )
 from tests.mailer.world import PAUSE, Clock, Postbox, World
 
-FUSE = Fuse(in_a_row=5, calls=20, window=10.0, refusals=3, shortest=1.0, longest=10.0, ramp=10.0)
+FUSE = Fuse()
 
 
 @pytest.fixture

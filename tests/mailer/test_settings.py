@@ -15,6 +15,7 @@ from services.mailer.account_settings import (
     PostmarkAccount,
     ResendAccount,
     SendGridAccount,
+    SmtpAccount,
 )
 from services.mailer.providers import PROVIDERS
 from services.mailer.providers.base import Provider
@@ -155,6 +156,33 @@ def test_an_unusable_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str
 
 
 @pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("slots", 1),
+        ("slots", 2000),
+        ("resend_limit", 1),
+        ("circuit_failures", 1),
+        ("account_patience_seconds", 0.0),
+        ("bulk_requests", 1),
+        ("bug_retry_limit", 0),
+        ("bug_backoff_cap_seconds", 1),
+        ("backoff_base_seconds", 0.001),
+        ("backoff_cap_seconds", 0.001),
+        ("retry_horizon_seconds", 0.001),
+        ("unauthorised_pause_seconds", 0.001),
+        ("circuit_longest_seconds", 0.001),
+        ("recovery_ramp_seconds", 0.001),
+        ("claims_retention_days", 0.001),
+    ],
+)
+def test_an_extreme_value_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, least: float) -> None:
+    """Tests make waits short, and somebody may want the least of everything."""
+    monkeypatch.setenv(f"PILLARBOX_{name.upper()}", str(least))
+
+    assert least == getattr(load(), name)
+
+
+@pytest.mark.parametrize(
     ("settings", "because"),
     [
         ({"LEASE_SECONDS": "20"}, "lease_seconds must be at least twice attempt_deadline_seconds"),
@@ -291,6 +319,21 @@ def test_every_provider_may_be_an_account(monkeypatch: pytest.MonkeyPatch, kind:
     assert expected == account.provider()
     assert kind == expected.kind
     assert expected.traits == account.traits(account.provider())
+
+
+def test_a_mail_server_is_met_where_submissions_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On its port for them (RFC 6409), with STARTTLS, and without a name."""
+    monkeypatch.setenv("PILLARBOX_PROVIDERS__SMTP__HOST", "mail.example.org")
+    monkeypatch.setenv("PILLARBOX_PROVIDER", "smtp")
+    (account,) = load().accounts(Lane.BULK).values()
+
+    assert Smtp("mail.example.org", 587, "starttls", None, None) == account.provider()
+
+
+@pytest.mark.parametrize("port", [1, 65_535])
+def test_a_mail_server_may_be_on_any_port(port: int) -> None:
+    """From the first to the last."""
+    assert SmtpAccount(kind="smtp", host="h", port=port).port == port
 
 
 def test_no_provider_is_forgotten() -> None:
