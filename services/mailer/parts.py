@@ -22,7 +22,7 @@ from services.mailer.delivery.doubt import Doubts
 from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange
 from services.mailer.delivery.telling import Telling
-from services.mailer.providers.base import Batchable
+from services.mailer.providers.base import Batchable, Traits
 from services.mailer.rates.postgresql import PostgresqlRates
 from services.mailer.rates.rates import RateStore
 from services.mailer.rates.sqlite import SqliteRates
@@ -109,8 +109,7 @@ def _account(name: str, account: AccountSettings, settings: Settings, rates: Rat
     )
     pace = Pace(rates, name, account.rate_per_second, share=lambda: circuit.share)
     lobby = None
-    # A batch under one idempotency key could only be repeated as that very batch: see decision 17.
-    if isinstance(provider, Batchable) and traits.batch_size > 1 and traits.key_window is None:
+    if isinstance(provider, Batchable) and _may_share(traits, account):
         lobby = Lobby(provider, traits.batch_size, pace, requests=settings.bulk_requests)
     return Account(
         name=name,
@@ -122,6 +121,15 @@ def _account(name: str, account: AccountSettings, settings: Settings, rates: Rat
         pause=settings.unauthorised_pause_seconds,
         lobby=lobby,
     )
+
+
+def _may_share(traits: Traits, account: AccountSettings) -> bool:
+    """Whether bulk messages may share requests at an account."""
+    if traits.key_window is not None:
+        return False  # such a batch could only be repeated as that very batch: see decision 17
+    # A turn is one request: where the provider counts messages, a batch would be many times too fast.
+    kept_to_its_rate = not traits.counts_messages or account.rate_per_second is None
+    return traits.batch_size > 1 and kept_to_its_rate
 
 
 def _stores(settings: Settings) -> tuple[ClaimsStore, RateStore]:

@@ -88,6 +88,8 @@ class Traits:
     """Seconds after which a message that it took is certainly found, where it can be searched."""
     batch_size: int = 1
     """Most messages in one request."""
+    counts_messages: bool = False
+    """Whether its limit is one of messages, and not of requests."""
     limit_window: float | None = None
     """Seconds that the number in its ``ratelimit-limit`` header counts for, where that is known."""
 

@@ -44,7 +44,7 @@ class Ses:
     """None for the public endpoint of the region."""
 
     kind: ClassVar[str] = "ses"
-    traits: ClassVar[Traits] = Traits(batch_size=50)
+    traits: ClassVar[Traits] = Traits(batch_size=50, counts_messages=True)
 
     def build(self, message: SendEmail) -> Request:
         """See :meth:`.Provider.build`.
