@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TLSSetupException
 
-from tests.fakes.connections import GRACE
 from tests.fakes.faults import Fault
 from tests.fakes.smtp.letters import message_id
 from tests.fakes.smtp.replies import reply
 from tests.fakes.smtp.stages import Stage, StageFault
+from tests.fakes.smtp.watched import Watched
 
 if TYPE_CHECKING:
     from tests.fakes.smtp.fake import FakeSmtp
 
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the kernel says RST instead of FIN.
 _ENDING = (421, 221)
 
 
@@ -30,12 +26,13 @@ class _Desk:
         return await cast("Conversation", server).take(envelope)
 
 
-class Conversation(SMTP):
+class Conversation(Watched):
     """A session that goes wrong where its fake's script or rules say."""
 
     def __init__(self, fake: FakeSmtp) -> None:
         encrypting = fake.security == "starttls"
         super().__init__(
+            fake,
             _Desk(),
             hostname="mail.test",
             ident="fake",
@@ -47,52 +44,8 @@ class Conversation(SMTP):
             authenticator=self._knows,
             loop=asyncio.get_running_loop(),
         )
-        self._fake = fake
-        self.gone = asyncio.Event()
-        self._ours = False
-        self._is_shaking_hands = False
         self._place = 0
         self._against_recipients: Fault | None = None
-        self._said: tuple[int, int, bool] | None = None
-        """Of a message whose reply is about to be written: number, status, honest."""
-        self._unproved: tuple[float, int] | None = None
-        """Of a message whose reply the client may not have used: when it was written, number."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._fake.began(self)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        super().connection_lost(error)
-        self._leave()
-        if self._unproved and not self._ours:
-            written, number = self._unproved
-            if written >= time.monotonic() - GRACE:
-                self._fake.note(number, answered=False)
-
-    def tear(self) -> None:
-        """End the connection rudely."""
-        self._ours = True
-        transport = cast("asyncio.Transport | None", self.transport)
-        if self._is_shaking_hands:  # Then the library would never hear of the end.
-            cast("asyncio.Transport", self._original_transport).abort()
-            cast("asyncio.Task[None]", self._handler_coroutine).cancel()
-            self._leave()
-        elif transport is not None and not transport.is_closing():
-            tcp: socket.socket = transport.get_extra_info("socket")
-            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
-
-    def _leave(self) -> None:
-        self.gone.set()
-        self._fake.ended(self)
-
-    async def push(self, status: Any) -> None:
-        await super().push(status)
-        if self._said:
-            (number, code, honest), self._said = self._said, None
-            self._fake.note(number, status=code, answered=True, honest=honest)
-            self._unproved = (time.monotonic(), number)
 
     async def take(self, envelope: Envelope) -> str:
         """Decide about a message that has come, and give the reply to its final dot."""
@@ -107,7 +60,7 @@ class Conversation(SMTP):
             await self._suffers(fault)
         await asyncio.sleep(fault.delay)
         status = 250 if fault.status is None else fault.status
-        self._said = (entry.number, status, fault.honest)
+        self._about_to_say(entry.number, status, honest=fault.honest)
         words = f"2.0.0 Ok: queued as {queue_id}".encode() if fault.status is None else fault.body
         return reply(status, words)
 
@@ -176,10 +129,6 @@ class Conversation(SMTP):
     async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802
         self._noted("QUIT")
         await super().smtp_QUIT(arg)
-
-    def _noted(self, command: str) -> None:
-        self._fake.commands.append(command)
-        self._unproved = None  # Whoever goes on has read the reply before.
 
     async def _goes_wrong(self, stage: Stage, command: str | None = None) -> bool:
         if command:

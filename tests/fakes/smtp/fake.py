@@ -15,6 +15,7 @@ from tests.fakes.faults import Fault
 from tests.fakes.smtp import stages
 from tests.fakes.smtp.conversation import Conversation
 from tests.fakes.smtp.letters import subject
+from tests.fakes.smtp.watched import Watched
 
 # The library tells every step, and warns of what it does itself.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
@@ -61,7 +62,7 @@ class FakeSmtp(Fake):
         self.largest = 50 * 1024 * 1024
         """Bytes that a message may have."""
         self.treatments = self._treatments = stages.StagedTreatments()
-        self._conversations: set[Conversation] = set()
+        self._conversations: set[Watched] = set()
         self._takings: set[asyncio.Future[str]] = set()
         self._server: asyncio.Server | None = None
 
@@ -111,14 +112,14 @@ class FakeSmtp(Fake):
     def _converse(self) -> Conversation:
         return Conversation(self)
 
-    def began(self, conversation: Conversation) -> None:
+    def began(self, conversation: Watched) -> None:
         """Count a connection, which is met once more when it has become encrypted."""
         if conversation not in self._conversations:
             self.connections += 1
             self._conversations.add(conversation)
             self.most_connections = max(self.most_connections, len(self._conversations))
 
-    def ended(self, conversation: Conversation) -> None:
+    def ended(self, conversation: Watched) -> None:
         self._conversations.discard(conversation)
 
     def opened(self, message_id: str | None, payload: Any) -> Entry:
