@@ -523,6 +523,7 @@ async def test_reported_events_are_recorded_whole(place: Place, reporter: Broker
         provider_message_id="14c5d75ce93",
         reason="HTTP 503: später",
         retry_at=at + timedelta(minutes=5),
+        series=2,
     )
     async with recording(place) as ledger:
         await reporter.report(reported)
@@ -535,15 +536,16 @@ async def test_reported_events_are_recorded_whole(place: Place, reporter: Broker
 
 
 async def test_an_event_has_the_same_key_each_time(place: Place, reporter: BrokerReporter) -> None:
-    """Attempt and event make it; so the ledger can tell a repetition from news."""
+    """Series, attempt and event make it; so the ledger can tell a repetition from news."""
     message_id = new_message_id()
+    told = ((0, 1, "deferred"), (0, 1, "deferred"), (0, 2, "deferred"), (0, 2, "sent"), (1, 2, "sent"))
     async with recording(place) as ledger:
-        for attempt, word in ((1, "deferred"), (1, "deferred"), (2, "deferred"), (2, "sent")):
-            await reporter.report(event(message_id, word, attempt=attempt))
-        await ledger.wait_for(4)
-    keys = {(recorded.attempt, recorded.event, recorded.key) for recorded in ledger.events}
+        for series, attempt, word in told:
+            await reporter.report(event(message_id, word, attempt=attempt, series=series))
+        await ledger.wait_for(5)
+    keys = {(recorded.series, recorded.attempt, recorded.event, recorded.key) for recorded in ledger.events}
 
-    assert len(keys) == len({key for _, _, key in keys}) == 3
+    assert len(keys) == len({key for *_, key in keys}) == 4
 
 
 async def test_many_events_are_recorded_in_batches(place: Place, reporter: BrokerReporter) -> None:

@@ -107,6 +107,8 @@ async def ask_everything(box: Gateway) -> list[Statement]:
                 (row, *_), _ = await listing.page("acme", Filters(**asked), Page())
                 for page in (Page(), Page(100, after=row.id), Page(before=row.id)):
                     await listing.page(tenant, Filters(**asked), page)
+        for asked in filters[2:]:
+            await listing.count("acme", Filters(**asked, reason="given_up"))
         await box.ledger.find("acme", row.id)
         await box.ledger.timeline(row.id)
         await box.ledger.believed_in_broker(Lane.BULK)
@@ -116,6 +118,9 @@ async def ask_everything(box: Gateway) -> list[Statement]:
         await box.schedule.cancel("acme", row.id)
         await box.schedule.reschedule("acme", row.id, now)
         await box.schedule.expire(limit=10)
+        await box.replays.again("acme", [row.id], "replayed")
+        await box.replays.held("acme")
+        await box.replays.drop("acme", row.id)
         batch = await retention.purge(86_400.0)
         await retention.purge(86_400.0, after=batch.last)
         await retention.delete_keys(86_400.0)

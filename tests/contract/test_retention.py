@@ -115,7 +115,7 @@ async def test_a_body_is_removed_once(box: Gateway, retention: Retention) -> Non
     assert Batch(0, None) == await retention.purge(MONTH)
 
 
-@pytest.mark.parametrize("status", LAST_EVENT)
+@pytest.mark.parametrize("status", sorted({*LAST_EVENT} - {"held"}))
 async def test_what_may_still_be_sent_keeps_its_body(box: Gateway, retention: Retention, status: str) -> None:
     """However old it is, and whatever it is called: it is due, so something is still awaited of it."""
     await stock(box.engine, pending := old(status=status, due=timedelta(0)), ended := old(status=status))
@@ -125,6 +125,15 @@ async def test_what_may_still_be_sent_keeps_its_body(box: Gateway, retention: Re
 
     assert found[pending.id]
     assert not found[ended.id]
+
+
+async def test_a_held_message_keeps_its_body(box: Gateway, retention: Retention) -> None:
+    """Nothing is due, but a human may want it sent; once it is dropped, it is as old as any other."""
+    await stock(box.engine, held := old(status="held"))
+
+    assert 0 == await purge_all(retention)
+    assert await box.replays.drop(held.tenant, held.id) is None
+    assert 1 == await purge_all(retention)
 
 
 async def test_a_message_scheduled_far_ahead_keeps_its_body(box: Gateway, retention: Retention) -> None:

@@ -17,6 +17,7 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STATE: dict[str, Any] = {
     "status": "deferred",
     "created_at": AT,
+    "series": 0,
     "attempts": 2,
     "provider": "postmark",
     "provider_message_id": None,
@@ -28,6 +29,7 @@ SHOWN = {
     "created_at": "2026-01-02T03:04:05Z",
     "last_event": "delivery_delayed",
     "status": "deferred",
+    "series": 0,
     "attempts": 2,
     "provider": "postmark",
     "provider_message_id": None,
@@ -126,9 +128,9 @@ def test_what_was_never_accepted_cannot_be_shown() -> None:
 
 
 def test_every_state_has_a_last_event() -> None:
-    """Every event of the mailer is a state, and all but two have a word of Resend's."""
+    """Every event of the mailer is a state, and all but three have a word of Resend's."""
     assert {event.value for event in Event} <= set(LAST_EVENT)
-    assert RESEND_WORDS | {"expired", "uncertain"} == set(LAST_EVENT.values())
+    assert RESEND_WORDS | {"expired", "uncertain", "held"} == set(LAST_EVENT.values())
 
 
 def test_a_state_of_a_newer_version_is_shown_as_it_is() -> None:
@@ -176,6 +178,18 @@ def test_a_timeline_tells_of_a_publish_that_failed_before_the_one_that_did_not()
     events = represent_timeline(AT, AT + timedelta(seconds=1), [met, begun])["data"]
 
     assert ["accepted", "unroutable", "queued", "sending"] == [event["event"] for event in events]
+
+
+def test_a_timeline_of_two_series_tells_one_after_the_other() -> None:
+    """Each has its own confirm, before its mailer's first word, however late it was noted."""
+    first = [Recorded("sending"), Recorded("queued", actor="gateway"), Recorded("failed")]
+    later = AT + timedelta(minutes=1)
+    second = [Recorded("replayed", actor="gateway", at=later), Recorded("sending", at=later)]
+    events = represent_timeline(AT, later + timedelta(seconds=1), [*first, *second])["data"]
+
+    assert ["accepted", "queued", "sending", "failed", "replayed", "queued", "sending"] == [
+        event["event"] for event in events
+    ]
 
 
 def test_a_timeline_before_the_broker_confirmed() -> None:

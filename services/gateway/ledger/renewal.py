@@ -52,7 +52,7 @@ def obstacle_of(row: Any, event: str) -> Obstacle | None:
         return Obstacle.EXPIRED
     if row.status not in REPLAYABLE or row.series >= MOST_SERIES:
         return Obstacle.NOT_REPLAYABLE
-    if row.late:
+    if row.expires_at is not None and row.expires_at <= row.now:
         return Obstacle.EXPIRED
     return Obstacle.PURGED if row.purged_at is not None else None
 

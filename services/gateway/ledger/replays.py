@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.release import recipients_in, suppressed_among
 from services.gateway.ledger.renewal import Obstacle, Skipped, change, note, notes, obstacle_of, renewed
-from services.gateway.ledger.schema import NOW, events, messages, moment_in
+from services.gateway.ledger.schema import events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.states import ACCEPTED, DROPPED, LAST, progress
 from shared.signatures import Event
@@ -29,7 +29,7 @@ _BYTES: Final = 16_000_000
 _ROW = (
     *(messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.summary),
     *(messages.c.status, messages.c.series, messages.c.queued_at, messages.c.purged_at),
-    sa.func.coalesce(messages.c.expires_at <= NOW, sa.false()).label("late"),
+    *(messages.c.expires_at, moment_in(0).label("now")),
     sa.func.length(messages.c.arguments).label("size"),
 )
 _HELD = (
