@@ -85,7 +85,21 @@ def test_a_wrong_character_is_noticed(place: int) -> None:
         checksummed("pb_" + "z" * 22 + "_" + "0" * 43),  # an id of more than 128 bits
         "x" * 100_000,
     ],
-    ids=lambda text: repr(text[:12]),
+    ids=[
+        "nothing",
+        "prefix alone",
+        "None",
+        "Resend's",
+        "longer",
+        "shorter",
+        "line break",
+        "upper case",
+        "hyphens",
+        "accent",
+        "surrogate",
+        "id too large",
+        "huge",
+    ],  # fmt: skip
 )
 def test_what_is_no_key_is_told_apart(text: str) -> None:
     """By its form alone."""
