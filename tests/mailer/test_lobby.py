@@ -11,7 +11,7 @@ import pytest
 
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.lobby import Group
-from services.mailer.accounts.pace import PausedError
+from services.mailer.accounts.pace import Pace, PausedError
 from services.mailer.accounts.routes import ClosingError
 from services.mailer.delivery.delivery import Delivery
 from services.mailer.delivery.ports import NoAnswerError, NotSentError
@@ -440,11 +440,13 @@ async def test_a_refused_account_is_refused_once(world: World, batched: Batched)
 async def test_a_batch_is_taken_for_one_turn_well_used(world: World, batched: Batched) -> None:
     """A limit is learned in requests, and not in messages."""
     account = world.account(batched)
+    account.pace = Pace(world.rates, "batched", None, clock=world.clock)
     batched.says([Accepted(f"theirs {number}") for number in range(5)])
-    await attempt(world.delivery(account), bulk(5))
-    await account.pace.slow(0.0, "HTTP 429")
+    for _ in range(3):
+        await attempt(world.delivery(account), bulk(5))
+    await account.note(Deferred("HTTP 429", 1.0, Trouble.PACE))
 
-    assert account.pace.limit == pytest.approx(1.0, rel=0.2)
+    assert account.pace.limit == 3.0
 
 
 async def test_members_of_a_lost_batch_are_sent_alone(world: World, batched: Batched) -> None:

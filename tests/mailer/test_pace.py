@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.mailer.accounts.pace import Pace, PausedError
-from services.mailer.outcome import Accepted, Deferred, Trouble
+from services.mailer.outcome import Accepted, Deferred, Rejected, Trouble
 from services.mailer.providers.hints import Allowance
 from services.mailer.rates.rates import RatesUnavailableError, Slice
 from shared.signatures import Lane
@@ -245,6 +245,21 @@ async def test_an_account_learns_from_what_its_provider_says(world: World) -> No
     assert from_headers == pytest.approx(9.0, rel=0.5)
     assert account.pace.limit == pytest.approx(2.0, rel=0.5)
     assert 0 < (await world.rates.paused("postbox"))[0] <= 0.5
+
+
+async def test_an_account_learns_from_what_its_provider_takes(world: World) -> None:
+    """And from nothing else that it says."""
+    postbox = Postbox("postbox")
+    postbox.says(
+        *[Accepted("theirs")] * 3, *[Rejected("HTTP 422")] * 3, Deferred("HTTP 429", 1.0, Trouble.PACE)
+    )
+    account = world.account(postbox)
+    account.pace = Pace(world.rates, "postbox", None, clock=world.clock)
+    delivery = world.delivery(account)
+    for _ in range(7):
+        await delivery.attempt(email())
+
+    assert account.pace.limit == 3.0
 
 
 async def test_an_answer_without_headers_teaches_nothing(world: World) -> None:

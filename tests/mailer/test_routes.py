@@ -80,12 +80,13 @@ async def test_it_goes_to_the_next_one_while_the_first_is_ill(accounts: list[Acc
 
 
 async def test_it_goes_to_the_next_one_while_the_first_pauses(accounts: list[Account]) -> None:
-    """Its provider said that it was too fast."""
+    """Its provider said that it was too fast; what was not had is not given back."""
     routes = routes_of(accounts, patience=0.0)
     await accounts[0].pace.slow(60.0, "HTTP 429")
 
     assert (await routes.enter(email())).account.name == "second"
     assert accounts[0].in_flight == 0
+    assert accounts[0].pace._returned == 0
 
 
 async def test_one_tries_the_first_and_the_others_go_to_the_next(
