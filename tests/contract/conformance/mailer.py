@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
 from services.mailer.accounts.account import Account
 from services.mailer.broker import Broker
 from services.mailer.delivery.ports import Transport
@@ -40,6 +42,20 @@ _MOST_ATTEMPTS = 20
 
 class EndlessError(Exception):
     """A message came again and again."""
+
+
+class _Given(Settings):
+    """Settings that no environment changes."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 @dataclass
@@ -85,7 +101,7 @@ class Mailer:
             "provider": ",".join(fakes),
             "providers": {name: _account(fake, settled) for name, fake in fakes.items()},
         }
-        self._parts = parts_of(Settings(**(plain | settings)), Broker("amqp://nowhere", is_amqp=True))
+        self._parts = parts_of(_Given(**(plain | settings)), Broker("amqp://nowhere", is_amqp=True))
         self.time = PassingTime(file)
         self.diary = Diary()
         made = self._parts.delivery

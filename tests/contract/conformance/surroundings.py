@@ -67,8 +67,9 @@ async def narrow(fake: FakeSmtp) -> AsyncIterator[None]:
     yield
 
 
+USUAL = Mishap(name="usual", known=Known.TAKEN, fault=faults.usual(), taken=True)
 EVERYWHERE = [
-    Mishap(name="usual", known=Known.TAKEN, fault=faults.usual(), taken=True),
+    USUAL,
     Mishap(name="late", known=Known.TAKEN, fault=faults.late(0.05), taken=True),
     Mishap(name="refused-connection", known=Known.AWAY, during=away),
     Mishap(name="mute-connection", known=Known.AWAY, during=mute, patience=BRIEF),
