@@ -380,6 +380,7 @@ async def test_an_ill_account_is_left_alone(world: World, outcome: Outcome, time
 
     assert not any(seen)
     assert opened(account)
+    assert not account.admits
 
 
 @pytest.mark.parametrize(("hint", "wait"), [(None, PAUSE), (600.0, 600.0)])

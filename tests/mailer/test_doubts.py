@@ -351,6 +351,17 @@ async def test_a_lost_attempt_is_told_once(world: World) -> None:
     assert [("uncertain", 1, "searched")] == world.timeline()
 
 
+async def test_a_mailer_that_did_not_say_whom_it_asked_leaves_no_name(world: World) -> None:
+    """One of version 0.2.0 that died during the attempt; the doubt is the message's own matter."""
+    delivery = world.delivery(Postbox("postbox"))
+    message = email()
+    await world.crash(message, "")
+    await delivery.attempt(message)
+    expected = [("uncertain", 1, None), ("sending", 2, "postbox"), ("sent", 2, "postbox")]
+
+    assert expected == world.timeline()
+
+
 # By the message's own wish, and how a doubt ends
 
 
