@@ -68,11 +68,13 @@ async def narrow(fake: FakeSmtp) -> AsyncIterator[None]:
 
 
 USUAL = Mishap(name="usual", known=Known.TAKEN, fault=faults.usual(), taken=True)
+REFUSED_CONNECTION = Mishap(name="refused-connection", known=Known.AWAY, during=away)
+WRONG_KEY = Mishap(name="wrong-key", known=Known.NOT_US, during=changed(api_key="another"))
 EVERYWHERE = [
     USUAL,
     Mishap(name="late", known=Known.TAKEN, fault=faults.late(0.05), taken=True),
-    Mishap(name="refused-connection", known=Known.AWAY, during=away),
+    REFUSED_CONNECTION,
     Mishap(name="mute-connection", known=Known.AWAY, during=mute, patience=BRIEF),
-    Mishap(name="wrong-key", known=Known.NOT_US, during=changed(api_key="another")),
+    WRONG_KEY,
     Mishap(name="above-the-limit", known=Known.TOO_FAST, during=crowded),
 ]
