@@ -142,9 +142,9 @@ def test_a_batch_is_of_a_megabyte_at_most() -> None:
         ("ACCOUNT_DAILY_QUOTA_EXCEEDED", Unauthorised("ACCOUNT_DAILY_QUOTA_EXCEEDED", 900.0)),
         ("ACCOUNT_THROTTLED", Deferred("ACCOUNT_THROTTLED", 1.0, Trouble.PACE)),
         ("TRANSIENT_FAILURE", Deferred("TRANSIENT_FAILURE")),
-        ("TEMPLATE_NOT_FOUND", Deferred("TEMPLATE_NOT_FOUND", None, Trouble.MESSAGE)),
-        ("INVALID_PARAMETER", Deferred("INVALID_PARAMETER", None, Trouble.MESSAGE)),
-        ("FAILED", Deferred("FAILED", None, Trouble.MESSAGE)),
+        ("TEMPLATE_NOT_FOUND", Deferred("TEMPLATE_NOT_FOUND", 0.0, Trouble.MESSAGE)),
+        ("INVALID_PARAMETER", Deferred("INVALID_PARAMETER", 0.0, Trouble.MESSAGE)),
+        ("FAILED", Deferred("FAILED", 0.0, Trouble.MESSAGE)),
         ("PONDERED", Uncertain("PONDERED")),
     ],
 )

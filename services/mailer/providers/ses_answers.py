@@ -86,7 +86,7 @@ def entry(result: object, *, secrets: Iterable[str]) -> Outcome:
         return Deferred(why)
     if status in _ENTRY_ALONE:
         # By itself it takes another road, on which there is no template, and no limit to its headers.
-        return Deferred(why, trouble=Trouble.MESSAGE)
+        return Deferred(why, 0.0, Trouble.MESSAGE)
     return Rejected(why) if status == "MESSAGE_REJECTED" else Uncertain(why)
 
 
