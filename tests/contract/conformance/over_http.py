@@ -107,10 +107,11 @@ _REDIRECTS = [
 ]
 
 _ODD = Mishap(name="", known=Known.NOT_THIS)
+_SOME = Mishap(name="some-suppressed", known=Known.TAKEN, taken=True)
 
 
-def _to(email: str) -> dict[str, Any]:
-    return {"to": (Address(email=email),)}
+def _to(*emails: str) -> dict[str, Any]:
+    return {"to": tuple(Address(email=email) for email in emails)}
 
 
 OWN: dict[str, list[Mishap]] = {
@@ -120,9 +121,11 @@ OWN: dict[str, list[Mishap]] = {
     ],
     "mandrill": [
         replace(_ODD, name="suppressed", known=Known.NOT_TO_THEM, fields=_to("reject@test.mandrillapp.com")),
+        replace(_SOME, fields=_to("reject@test.mandrillapp.com", "ada@example.net")),
     ],
     "postmark": [
         replace(_ODD, name="suppressed", known=Known.NOT_TO_THEM, fields=_to("inactive@example.net")),
+        replace(_SOME, fields=_to("inactive@example.net", "ada@example.net")),
         replace(_ODD, name="unknown-sender", known=Known.NOT_US, during=changed(senders=frozenset())),
         replace(_ODD, name="unknown-stream", known=Known.NOT_US, during=changed(streams=set())),
         replace(_ODD, name="delayed", known=Known.TAKEN, taken=True, during=changed(delayed=True)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from shared.signatures import Address
 from tests.contract.conformance.mishap import Known, Mishap
 from tests.contract.conformance.surroundings import BRIEF, EVERYWHERE, LARGE, narrow
 from tests.fakes import FakeSmtp, faults
@@ -27,6 +28,25 @@ _REFUSALS: list[tuple[Stage, int, bytes, Known]] = [
     ("body", 554, b"5.6.0 Message refused", Known.NOT_THIS),
 ]
 
+_TWO = {"to": (Address(email="ada@example.net"), Address(email="bob@example.net"))}
+_SOME = [
+    Mishap(
+        name="rcpt-some-550",
+        known=Known.TAKEN,
+        fault=at("rcpt", faults.refuse(550), recipients=[0]),
+        taken=True,
+        fields=_TWO,
+    ),
+    # Whoever took the others now would have to remember who is left.
+    Mishap(
+        name="rcpt-some-450",
+        known=Known.NOT_YET,
+        fault=at("rcpt", faults.refuse(450), recipients=[1]),
+        fields=_TWO,
+    ),
+]
+"""What happens to one of two recipients."""
+
 
 def mishaps() -> Iterator[Mishap]:
     """Give everything that can happen at a mail server."""
@@ -36,6 +56,7 @@ def mishaps() -> Iterator[Mishap]:
             if stage == "body" or not fault.accept:
                 yield _mishap(stage, name, fault)
     yield _mishap("upload", "cut", faults.cut())
+    yield from _SOME
     for stage, status, words, known in _REFUSALS:
         yield Mishap(
             name=f"{stage}-{status}",
