@@ -25,6 +25,7 @@ AnyServer = TypeVar("AnyServer", bound="Server")
 _started: list[Server] = []
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module's tests in one process, where they share their systems; and the SDKs' all in one."""
     for item in items:
