@@ -2,11 +2,12 @@
 
 Celery's own consumer, but for three things.  Each lane has slots of its own, so that a newsletter
 never takes the place of a password reset.  A lane whose accounts are all ill is not consumed: its
-messages stay in the broker.  And what cannot even be decoded becomes a dead letter instead of nothing.
+messages stay in the broker.  And what is no task message becomes a dead letter with an alarm.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -36,12 +37,24 @@ class LaneConsumer(Consumer):
         return int(self.app.slots if self.app.is_amqp else self.app.slots * len(MAILER_QUEUES))
 
     def on_decode_error(self, message: Any, _: Exception) -> None:
-        """Refuse what is no JSON, or says it were something else; RabbitMQ keeps it as a dead letter."""
+        """Refuse what cannot be decoded."""
+        self._refuse(message)
+
+    def on_invalid_task(self, _body: Any, message: Any, _error: Exception) -> None:
+        """Refuse what is no JSON (pickle would run code), or no Celery task message."""
+        self._refuse(message)
+
+    def on_unknown_message(self, _body: Any, message: Any) -> None:
+        """Refuse what names no task."""
+        self._refuse(message)
+
+    def _refuse(self, message: Any) -> None:
+        """RabbitMQ keeps it as a dead letter; the gateway hears of it where it says what message it was."""
         told = message.properties.get("correlation_id") or message.headers.get("id")
         log.error("signature.invalid", message_id=told, content_type=message.content_type)
-        with suppress(TypeError, ValueError):
+        with suppress(TypeError, ValueError, AttributeError):
             self.app.on_unreadable(UUID(told))
-        message.reject()
+        message.reject_log_error(logging.getLogger(__name__), self.connection_errors)
 
 
 class PausingStep(bootsteps.StartStopStep):

@@ -12,7 +12,7 @@ from tests.mailer.made import ARGUMENTS, KEY
 AT_A_TIME = 100
 
 
-def account(fake: Fake, name: str | None = None, **more: object) -> dict[str, str]:
+def account(fake: Fake, name: str | None = None, **more: Any) -> dict[str, str]:
     """The settings of an account at a fake, called after its provider if it has no name of its own."""
     name = name or fake.kind
     fields = {"kind": fake.kind, **ARGUMENTS[fake.kind](fake.base_url), **more}
@@ -23,7 +23,7 @@ def account(fake: Fake, name: str | None = None, **more: object) -> dict[str, st
     }
 
 
-def behind(*fakes: Fake, **more: object) -> dict[str, str]:
+def behind(*fakes: Fake, **more: Any) -> dict[str, str]:
     """The settings of a mailer that delivers through these fakes, in this order."""
     settings = {"PILLARBOX_PROVIDER": ",".join(fake.kind for fake in fakes)}
     for fake in fakes:
@@ -38,7 +38,7 @@ def post_many(system: System, count: int, **fields: Any) -> list[str]:
         batch = [
             {
                 "from": "Shop <shop@example.com>",
-                "to": f"user{len(ids) + number}@example.com",
+                "to": f"user{len(ids) + number}@recipients.example.org",
                 "subject": "Hello",
                 "text": "It works.",
                 **fields,

@@ -17,7 +17,7 @@ import pytest
 from services.gateway.identifiers import new_message_id
 from shared.signatures import Address, OnUncertain, SendEmail
 from tests.fakes import faults
-from tests.fakes.record import Entry
+from tests.fakes.entry import Entry
 from tests.fakes.sendgrid import FakeSendGrid
 from tests.flow.conftest import build, through
 from tests.flow.system import EMAIL, System, until

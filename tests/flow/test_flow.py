@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.fakes import faults
-from tests.fakes.record import Entry
+from tests.fakes.entry import Entry
 from tests.fakes.sendgrid import FakeSendGrid
 from tests.flow.system import BIN, EMAIL, ROOT, System, until
 
