@@ -260,12 +260,12 @@ def test_hostile_texts_cost_nothing() -> None:
     for _ in range(5000):
         some = chance.choices(words, k=chance.randint(1, 20))
         texts.append(chance.choice([" ", " ", ""]).join(some)[:64])
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone, whatever else runs here
     for text in texts:
         with suppress(ValueError):
             scheduled(text, now=FRIDAY)
 
-    assert 0.5 > time.perf_counter() - started
+    assert 0.5 > time.process_time() - started
 
 
 def test_when_it_expires() -> None:
