@@ -41,7 +41,7 @@ test: $(INSTALLED) ## Run all tests                           (T=tests/flow narr
 ifdef T
 	@$(BIN)/pytest $(T)
 else
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m 'not soak and not alone'
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not alone'
 	@$(BIN)/pytest -m 'alone and not soak'
 endif
 

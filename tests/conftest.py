@@ -25,15 +25,11 @@ AnyServer = TypeVar("AnyServer", bound="Server")
 _started: list[Server] = []
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module's tests in one process, where they share their systems; and the SDKs' all in one."""
+    """Mark what has to run alone."""
     for item in items:
-        place = item.path.relative_to(Path(__file__).parent)
-        if place.as_posix() in ALONE:
+        if item.path.relative_to(Path(__file__).parent).as_posix() in ALONE:
             item.add_marker(pytest.mark.alone)
-        group = "sdks" if place.parts[0] == "sdks" else place.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _running(kind: type[AnyServer]) -> Iterator[AnyServer]:

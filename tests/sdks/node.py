@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.servers.packages import UnavailableError, program, require
+from tests.servers.packages import UnavailableError, one_at_a_time, program, require
 
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "package-lock.json"
@@ -117,9 +117,10 @@ def installed() -> str:
     if int(version.removeprefix("v").partition(".")[0]) < _OLDEST:
         raise UnavailableError(f"Node.js {_OLDEST} or newer is needed, and this is {version.strip()}")
     lock = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
-    if not _STAMP.exists() or _STAMP.read_text() != lock:
-        _npm_ci(npm)
-        _STAMP.write_text(lock)
+    with one_at_a_time():
+        if not _STAMP.exists() or _STAMP.read_text() != lock:
+            _npm_ci(npm)
+            _STAMP.write_text(lock)
     return node
 
 

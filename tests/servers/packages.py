@@ -53,7 +53,7 @@ def require(package: str) -> None:
     Raises:
         UnavailableError: It is not here and could not be installed; the message says why.
     """
-    with _one_at_a_time():  # several processes may run tests at once
+    with one_at_a_time():  # several processes may run tests at once
         _require(package)
 
 
@@ -86,7 +86,8 @@ def install(package: str) -> None:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> Iterator[None]:
+    """Keep other processes that run tests on this machine from installing at the same time."""
     with (Path(tempfile.gettempdir()) / f"pillarbox-packages-{os.geteuid()}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
