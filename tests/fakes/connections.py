@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
-GRACE = 0.5
+GRACE = 2.0
 """Seconds.  A client whose connection is lost within them may have been killed before it used the answer."""
 
 

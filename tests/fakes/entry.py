@@ -57,7 +57,7 @@ class Entry:
     status: int | None = None
     """Of the answer that was begun."""
     answered: bool = False
-    """The client certainly had the whole answer, and half a second to make use of it."""
+    """The client certainly had the whole answer, and a while to make use of it."""
     honest: bool = False
     """That answer was the provider's own word on what became of the message."""
 

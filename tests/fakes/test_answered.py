@@ -12,6 +12,7 @@ import pytest
 from tests.fakes import faults
 from tests.fakes.calls import perform, settled
 from tests.fakes.calls.sending import of_json
+from tests.fakes.connections import GRACE
 from tests.fakes.plain import Plain
 
 MESSAGE = of_json("/send", {"id": "a"})
@@ -58,10 +59,10 @@ async def test_an_answer_does_not_count_when_the_client_is_killed(plain: Plain) 
 
 
 async def test_a_late_farewell_takes_no_answer_back(plain: Plain) -> None:
-    """A client that leaves after half a second had used its answer."""
+    """A client that leaves later than that had used its answer."""
     async with httpx.AsyncClient(trust_env=False) as client:
         await perform(client, plain, MESSAGE)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(GRACE + 0.1)
     await asyncio.sleep(0.1)
 
     assert [True] == [entry.answered for entry in plain.record]

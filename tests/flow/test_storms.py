@@ -19,9 +19,12 @@ SEED = 20261125
 
 @pytest.fixture(params=FAKES)
 def fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
-    """A provider that fails in every way, but for those that park the whole account for long."""
+    """A provider that fails in every way, but for those that park the whole account for long.
+
+    Nor does it refuse members of a batch for good: these would be failed, and rightly so.
+    """
     fake = FAKES[request.param](api_key=KEY, latency=0.05)
-    fake.rule = faults.seeded(SEED, 0.1, without=faults.PARKING, weights=fake.weights)
+    fake.rule = faults.seeded(SEED, 0.1, without=faults.PARKING | {"partial"}, weights=fake.weights)
     with fake.in_thread():
         yield fake
 
