@@ -29,7 +29,7 @@ from services.gateway.ledger.schema import metadata, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.writer import Writer
 from shared.signatures import Lane
-from tests.contract.ledgers import BEGINNING, SILENT_AFTER, Gateway, deposit, entry, event, gateway
+from tests.contract.ledgers import BEGINNING, SILENT_AFTER, TIMEOUT, Gateway, deposit, entry, event, gateway
 from tests.servers.packages import program
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port
@@ -803,8 +803,8 @@ async def test_a_frozen_postgresql_is_unavailable_in_time(
         await box.accept()
 
     assert caught.value.unknown
-    assert appending < 2
-    assert pinging < 5
+    assert appending < TIMEOUT + 1.5
+    assert pinging < 2 * TIMEOUT + 4
 
 
 async def test_a_locked_sqlite_is_unavailable(tmp_path: Path) -> None:
