@@ -32,7 +32,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) ->
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     ).stdout
 
 
