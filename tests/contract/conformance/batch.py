@@ -85,7 +85,10 @@ async def tell(kind: str, case: Case, wish: OnUncertain) -> BatchStory:
         outcomes = await befallen(mailer, fakes[MAIN], case.mishap, *subjects)
         requests, circuit = len(mailer.sendings.requests), mailer.accounts[MAIN].circuit.position
         firsts = [glance(mailer, fakes, *each) for each in zip(subjects, outcomes, strict=True)]
-        ends = [await mailer.to_its_end(*each) for each in zip(subjects, outcomes, strict=True)]
+        ends = []
+        for subject, outcome in zip(subjects, outcomes, strict=True):
+            mailer.time.ends_pauses()  # nor is anybody slow any more who was too fast
+            ends.append(await mailer.to_its_end(subject, outcome))
         return BatchStory(
             requests=requests,
             circuit=circuit,

@@ -16,7 +16,7 @@ _MOMENT = 0.02
 
 LARGE = f"{'A long letter. ':a<72}\r\n" * 6_000
 """More than what stands between takes in without somebody who reads."""
-BRIEF = 0.5
+BRIEF = 0.4
 """Seconds; long enough for everything that does happen."""
 
 
