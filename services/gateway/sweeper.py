@@ -47,6 +47,7 @@ class Sweeper:
         self._lease = lease
         self._silent_after = silent_after
         self._next_silence_check = 0.0
+        self._missed: dict[Lane, int] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -94,10 +95,14 @@ class Sweeper:
         """Publish silent messages again, but no more than the broker has lost.
 
         While the mailer is scaled to zero everything is silent and nothing is lost: the queue then
-        holds at least as many messages as the ledger believes, and none is published twice.
+        holds at least as many messages as the ledger believes, and none is published twice.  When it
+        comes back it takes many at once, and its first word of them arrives a moment later: only what
+        was missed at the look before as well is lost.
         """
         believed, overdue = await self._ledger.believed_in_broker(lane)
-        lost = min(believed - depth, overdue)
+        missed = min(believed - depth, overdue)
+        lost = min(missed, self._missed.get(lane, 0))
+        self._missed[lane] = missed
         if lost <= 0:
             return
         entries = await self._ledger.take_silent(lane, limit=max(0, min(lost, self._relay.room, _BATCH)))

@@ -135,12 +135,13 @@ class System:
         """Migrate, start the gateway and some mailers, and wait until the gateway is ready."""
         if self.ledger_url.startswith("postgresql"):
             self.migrate()
-        if not self._is_embedded():
-            self.key = self.create_key("--tenant", "default")
-            self.client.headers.update(self.headers())
         self.gateway.start()
         for _ in range(mailers):
             self.add_mailer()
+        if not self._is_embedded():
+            self.wait_until_ready()  # a SQLite ledger is migrated by the gateway
+            self.key = self.create_key("--tenant", "default")
+            self.client.headers.update(self.headers())
         self.wait_until_ready()
         return self
 

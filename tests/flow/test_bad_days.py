@@ -18,7 +18,6 @@ from tests.servers.rabbitmq import RabbitMQ
 
 ARRIVING = 50
 PERMITTED = 150
-WARM_UP = 500  # until every thread of the mailer has had something to do
 
 Start = Callable[..., System]
 
@@ -45,7 +44,8 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
         system.stop()
 
 
-QUICK = {"PILLARBOX_CIRCUIT_LONGEST_SECONDS": "1", "PILLARBOX_RECOVERY_RAMP_SECONDS": "1"}
+LONGEST, RAMP = 1.0, 1.0  # seconds: until the return is noticed, and until the rate is the permitted one
+QUICK = {"PILLARBOX_CIRCUIT_LONGEST_SECONDS": f"{LONGEST}", "PILLARBOX_RECOVERY_RAMP_SECONDS": f"{RAMP}"}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_dead_provider_costs_time_and_nothing_else(
 
     assert paused
     assert {"sent": backlog + 1} == dict(ended)
-    assert took <= 1.2 * backlog / PERMITTED + 1.0
+    assert took <= 1.2 * backlog / PERMITTED + LONGEST + RAMP
     assert burned <= 20 + seconds
     assert 0 == sendgrid.throttled
     assert [] == doubled(sendgrid)
@@ -125,24 +125,24 @@ def test_a_revoked_key_pauses_the_account_and_says_so(start: Start, sendgrid: Fa
 
 
 @pytest.mark.parametrize(
-    "count", [1500, pytest.param(20_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
+    "count", [400, pytest.param(20_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])]
 )
 def test_waiting_retries_wait_in_the_broker(start: Start, rabbitmq: RabbitMQ, count: int) -> None:
     """However many wait, the mailer's memory stays flat; and they survive the end of everything."""
-    wait = 20 + count // 100
+    wait = 20 + count / 30  # seconds, until all are deferred and everything has ended and begun anew
     with FakeSmtp(api_key=KEY).in_thread() as smtp:
         settings = {
             **behind(smtp),
-            "PILLARBOX_BACKOFF_BASE_SECONDS": str(wait * 4),
-            "PILLARBOX_BACKOFF_CAP_SECONDS": str(wait * 4),
+            "PILLARBOX_BACKOFF_BASE_SECONDS": str(wait),
+            "PILLARBOX_BACKOFF_CAP_SECONDS": str(wait),
         }
         system = start(settings)
         system.wait_for(system.accept(), "sent")
         smtp.rule = lambda _: faults.refuse(450)
-        post_many(system, count // 10)
-        until(lambda: len(smtp.requests) > count // 10, 60, "the first to be deferred")
+        post_many(system, count // 4)
+        until(lambda: len(smtp.requests) > count // 4, 60, "the first to be deferred")
         before = _memory(system)
-        post_many(system, count - count // 10)
+        post_many(system, count - count // 4)
         until(lambda: _asked_about(smtp) > count, 60 + count / 50, "all to be deferred")
         after = _memory(system)
         for service in (*system.mailers, system.gateway):
@@ -152,7 +152,7 @@ def test_waiting_retries_wait_in_the_broker(start: Start, rabbitmq: RabbitMQ, co
         for service in (*system.mailers, system.gateway):
             service.start()
         system.wait_until_ready()
-        ended = wait_until_all_ended(system, count + 1, 60 + wait * 4)
+        ended = wait_until_all_ended(system, count + 1, 60 + wait * 2)
 
         assert {"sent": count + 1} == dict(ended)
         assert after - before < 30_000_000
