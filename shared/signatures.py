@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 EXCHANGE = "pillarbox"
 """The topic exchange all signatures are published to; the routing key is the queue's name."""
@@ -70,6 +70,30 @@ class Event(StrEnum):
     """``expires_at`` passed before the provider accepted the message."""
     HELD = "held"
     """In doubt whether it was sent, and not to be sent again unless a human says so."""
+
+
+class Feedback(StrEnum):
+    """What the provider tells of a message afterwards, in its own time and order.
+
+    It may tell of :attr:`Event.FAILED` and :attr:`Event.SUPPRESSED` too: it took the message, and dropped it.
+    """
+
+    PROCESSED = "processed"
+    """The provider has it, and is about to deliver it."""
+    DELIVERED = "delivered"
+    """The receiving mail server took it."""
+    DELIVERY_DELAYED = "delivery_delayed"
+    """The receiving mail server did not take it yet; the provider goes on trying."""
+    SOFT_BOUNCED = "soft_bounced"
+    """Not delivered this time (mailbox full, server away); it says nothing about the next message."""
+    BOUNCED = "bounced"
+    """Not delivered, and nothing to this recipient will be."""
+    COMPLAINED = "complained"
+    """The recipient marked it as spam."""
+    UNSUBSCRIBED = "unsubscribed"
+    """The recipient wants no more bulk mail."""
+    OPENED = "opened"
+    CLICKED = "clicked"
 
 
 class _Part(BaseModel):
@@ -193,14 +217,16 @@ class SendWelcomeEmail(Signature):
 
 
 class RecordEvent(Signature):
-    """Mailer to gateway: write this event into the ledger."""
+    """Mailer to gateway, or gateway to gateway what a provider told it: write this event into the ledger."""
 
     task: ClassVar[str] = "gateway.record_event"
     QUEUE: ClassVar[Literal["gateway.events"]] = "gateway.events"
 
-    message_id: UUID
+    message_id: UUID | None = None
+    """None where the provider names the message by its own id alone, which is then given below.  Until
+    0.3 it was required: an older gateway makes a dead letter of an event without it."""
     event: str
-    """One of :class:`Event`; a plain string, because a newer mailer may know more of them."""
+    """One of :class:`Event` or :class:`Feedback`; a plain string, since a newer version may know more."""
     at: AwareDatetime
     attempt: int = Field(default=0, ge=0, lt=2**31)
     """Which attempt this tells of, counted from 1; 0 where there was none."""
@@ -212,6 +238,65 @@ class RecordEvent(Signature):
     """When the next attempt is due, if there will be one."""
     series: int = Field(default=0, ge=0, lt=2**15)
     """The series of attempts that this belongs to."""
+    provider_event_id: str | None = None
+    """Set where a provider told it: what makes the event the same when it is told twice."""
+    recipient: str | None = None
+    """The one among the recipients that this is about; never logged."""
+
+    @model_validator(mode="after")
+    def _about_a_message(self) -> Self:
+        if self.message_id is None and not (self.provider and self.provider_message_id):
+            raise ValueError("message_id, or provider and provider_message_id: one of them must be given")
+        return self
+
+    @property
+    def queue(self) -> str:
+        return self.QUEUE
+
+
+class PostWebhook(Signature):
+    """Gateway to mailer: make one attempt to tell a tenant's own server of an event.
+
+    The gateway keeps account of the attempts, so this one is not repeated by the mailer.
+    """
+
+    task: ClassVar[str] = "mailer.post_webhook"
+    QUEUE: ClassVar[Literal["mailer.webhooks"]] = "mailer.webhooks"
+
+    delivery_id: UUID
+    """Which event for which endpoint; the same over all attempts, so that a receiver can tell."""
+    attempt: int = Field(ge=1, lt=2**31)
+    """Counted from 1."""
+    url: str
+    payload: str
+    """The JSON to be posted, exactly so."""
+    secrets: tuple[str, ...]
+    """``whsec_`` and base64: what to sign with, the current one first."""
+
+    @property
+    def queue(self) -> str:
+        return self.QUEUE
+
+
+class RecordWebhookAttempt(Signature):
+    """Mailer to gateway: what became of one :class:`PostWebhook`."""
+
+    task: ClassVar[str] = "gateway.record_webhook_attempt"
+    QUEUE: ClassVar[Literal["gateway.events"]] = "gateway.events"
+
+    delivery_id: UUID
+    attempt: int = Field(ge=1, lt=2**31)
+    at: AwareDatetime
+    """When the attempt began."""
+    duration_ms: int = Field(default=0, ge=0)
+    status_code: int | None = None
+    """The HTTP status of the answer; None where there was none."""
+    response: str = ""
+    """The beginning of the answer's body, for a human."""
+    reason: str | None = None
+    """Why there was no answer; never holds an address or a secret."""
+    retry_after: float | None = Field(default=None, ge=0)
+    """Seconds that the receiver asked to be left alone for."""
 
     @property
     def queue(self) -> str:

@@ -1,3 +1,3 @@
 """The gateway: takes e-mail over HTTP, commits it to the ledger, answers at once, publishes it."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -19,6 +19,8 @@ def ledger_event(body: bytes | str) -> LedgerEvent:
         event = RecordEvent.model_validate(arguments)
     except (TypeError, KeyError) as error:
         raise ValueError from error
+    if event.message_id is None:
+        raise ValueError("an event that names its message by the provider's id alone")
     return LedgerEvent(
         message_id=event.message_id,
         key=_key(event),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.signatures import Event
+from shared.signatures import Event, Feedback
 
 ACCEPTED: Final = "accepted"
 SCHEDULED: Final = "scheduled"
@@ -30,8 +30,8 @@ DROPPED: Final = "dropped"
 _ATTEMPT: Final = 1_000_000
 _PHASE: Final = 1_000_000_000_000
 _SERIES: Final = 10_000_000_000_000
-_SENT: Final = 1_000_000_000_000_000_000
-"""Above the largest series, and with as much room above as below for what comes after *sent*.
+SENT_PROGRESS: Final = 1_000_000_000_000_000_000
+"""Of a message that its provider has: above the largest series, with as much room above as below.
 Version 0.2 had it at 3 phases, which is above all else of the only series it knew."""
 
 MOST_SERIES: Final = 2**15 - 1
@@ -54,8 +54,23 @@ _PLACE: Final[dict[str, tuple[int, int]]] = {
     DROPPED: (2, 5),
 }
 
+_AFTERWARDS: Final[dict[str, int]] = {
+    # What the provider tells, as phases after "sent".  Mail servers bounce what they took, and people
+    # complain of what was delivered; never the other way round.
+    Feedback.PROCESSED: 0,
+    Event.SENT: 0,
+    Event.FAILED: 1,
+    Event.SUPPRESSED: 1,
+    Feedback.DELIVERED: 2,
+    Feedback.BOUNCED: 3,
+    Feedback.COMPLAINED: 4,
+}
+
 TERMINAL: Final[frozenset[str]] = frozenset(
-    {Event.SENT, Event.FAILED, Event.SUPPRESSED, Event.EXPIRED, CANCELED},
+    {
+        *(Event.SENT, Event.FAILED, Event.SUPPRESSED, Event.EXPIRED, CANCELED),
+        *(Feedback.DELIVERED, Feedback.BOUNCED, Feedback.COMPLAINED),
+    },
 )
 """Ends of a message."""
 
@@ -70,12 +85,27 @@ def progress(event: str, attempt: int, series: int = 0) -> int | None:
     """How far a message is after ``event``; None for an event this version does not know."""
     turn = min(attempt, LAST) * 10
     if event == Event.SENT:
-        return _SENT + turn
+        return SENT_PROGRESS + turn
     place = _PLACE.get(event)
     if place is None:
         return None
     phase, step = place
     return beginning(series) + phase * _PHASE + turn + step
+
+
+def progress_told(event: str) -> int | None:
+    """How far a message is after what its provider tells of it; None for what does not move it.
+
+    Whoever tells of a message has accepted it, so all of this stands at *sent* or above.  An attempt
+    that is known to have sent it stands above the mere word that it was.
+    """
+    phase = _AFTERWARDS.get(event)
+    return None if phase is None else SENT_PROGRESS + phase * _PHASE
+
+
+def status(event: str) -> str:
+    """The status of a message whose furthest event this is."""
+    return Event.SENT if event == Feedback.PROCESSED else event
 
 
 def beginning(series: int) -> int:

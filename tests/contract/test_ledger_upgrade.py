@@ -90,7 +90,7 @@ async def test_its_messages_are_in_their_first_series(box: Gateway) -> None:
 
     assert [(message.arguments, 0) for message in before] == [(row.arguments, row.series) for row in rows]
     assert ["failed", "accepted"] == [row.status for row in rows]
-    assert old["indexes"] == new["indexes"]
+    assert old["indexes"].items() <= new["indexes"].items()
     assert {"series"} == {*new["columns"]} - {*old["columns"]}
     # SQLite reads a row from its beginning, and the arguments may be megabytes.
     assert "arguments" == new["columns"][-1] or box.engine.dialect.name != "sqlite"

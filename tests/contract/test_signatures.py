@@ -18,9 +18,12 @@ from shared.signatures import (
     Address,
     Attachment,
     Event,
+    Feedback,
     Lane,
     OnUncertain,
+    PostWebhook,
     RecordEvent,
+    RecordWebhookAttempt,
     SendEmail,
     SendWelcomeEmail,
     Signature,
@@ -43,6 +46,8 @@ KINDS: dict[str, type[Signature]] = {
     "send_email": SendEmail,
     "send_welcome_email": SendWelcomeEmail,
     "record_event": RecordEvent,
+    "post_webhook": PostWebhook,
+    "record_webhook_attempt": RecordWebhookAttempt,
 }
 
 LEAST_EMAIL: dict[str, Any] = {
@@ -110,17 +115,59 @@ TODAY: dict[str, Signature] = {
         provider="sendgrid",
         reason="uncertain: nobody can tell whether it was sent",
     ),
+    "record_event.told_by_provider": RecordEvent(
+        message_id=MESSAGE_ID,
+        event="bounced",
+        at=AT,
+        provider="sendgrid",
+        provider_message_id="14c5d75ce93.dfd.64b469",
+        provider_event_id="ZGVsaXZlcmVkLTA",
+        recipient="ann@example.org",
+        reason="550 5.1.1 unknown user",
+    ),
+    "record_event.of_a_provider_message": RecordEvent(
+        event="delivered",
+        at=AT,
+        provider="ses",
+        provider_message_id="0100018c-000000",
+        provider_event_id="5d2a",
+    ),
+    "post_webhook.minimal": PostWebhook(
+        delivery_id=MESSAGE_ID, attempt=1, url="https://example.com/", payload="{}", secrets=()
+    ),
+    "post_webhook.full": PostWebhook(
+        delivery_id=MESSAGE_ID,
+        attempt=7,
+        url="https://hooks.example.com/pillarbox?a=1",
+        payload='{"type":"email.sent","data":{"subject":"Olá"}}',
+        secrets=("whsec_bmV3IHNlY3JldCBvZiAyNCBieXRlcyE=", "whsec_b2xkIHNlY3JldCBvZiAyNCBieXRlcyE="),
+    ),
+    "record_webhook_attempt.minimal": RecordWebhookAttempt(delivery_id=MESSAGE_ID, attempt=1, at=AT),
+    "record_webhook_attempt.full": RecordWebhookAttempt(
+        delivery_id=MESSAGE_ID,
+        attempt=7,
+        at=AT,
+        duration_ms=120,
+        status_code=429,
+        response="slow down",
+        reason="HTTP 429",
+        retry_after=30.0,
+    ),
 }
 
 LEAST = {
     SendEmail: "send_email.minimal",
     SendWelcomeEmail: "send_welcome_email.without_message_id",
     RecordEvent: "record_event.minimal",
+    PostWebhook: "post_webhook.minimal",
+    RecordWebhookAttempt: "record_webhook_attempt.minimal",
 }
 REQUIRED = [
     *((SendEmail, field) for field in ("message_id", "from", "to", "subject")),
     (SendWelcomeEmail, "email"),
-    *((RecordEvent, field) for field in ("message_id", "event", "at")),
+    *((RecordEvent, field) for field in ("event", "at")),
+    *((PostWebhook, field) for field in ("delivery_id", "attempt", "url", "payload", "secrets")),
+    *((RecordWebhookAttempt, field) for field in ("delivery_id", "attempt", "at")),
 ]
 
 
@@ -280,13 +327,28 @@ def test_defaults_of_the_other_signatures_are_read_back() -> None:
     """A welcome without an id is known by its task id; an event without an attempt has none."""
     expected_welcome = {"email": "ann@example.org", "message_id": None, "tenant": "default", "series": 0}
     expected_event = {"attempt": 0, "series": 0} | dict.fromkeys(
-        ("provider", "provider_message_id", "reason", "retry_at")
+        ("provider", "provider_message_id", "reason", "retry_at", "provider_event_id", "recipient")
+    )
+    expected_attempt = {"duration_ms": 0, "response": ""} | dict.fromkeys(
+        ("status_code", "reason", "retry_after")
     )
     welcome = SendWelcomeEmail.parse(json.dumps(least(SendWelcomeEmail)))
     event = RecordEvent.parse(json.dumps(least(RecordEvent)))
+    attempt = RecordWebhookAttempt.parse(json.dumps(least(RecordWebhookAttempt)))
 
     assert expected_welcome == welcome.model_dump()
     assert expected_event == event.model_dump(exclude={"message_id", "event", "at"})
+    assert expected_attempt == attempt.model_dump(exclude={"delivery_id", "attempt", "at"})
+
+
+@pytest.mark.parametrize("missing", ["provider", "provider_message_id"])
+def test_an_event_is_about_some_message(missing: str) -> None:
+    """Without our id it takes the provider's, and whose that is."""
+    payload = on_the_wire(TODAY["record_event.of_a_provider_message"])
+    del payload[missing]
+
+    with pytest.raises(ValidationError, match="message_id"):
+        RecordEvent.parse(json.dumps(payload))
 
 
 def test_defaults_of_the_parts_are_read_back() -> None:
@@ -304,6 +366,8 @@ def test_task_names_are_for_ever() -> None:
         SendEmail: "mailer.send_email",
         SendWelcomeEmail: "mailer.send_welcome_email",
         RecordEvent: "gateway.record_event",
+        PostWebhook: "mailer.post_webhook",
+        RecordWebhookAttempt: "gateway.record_webhook_attempt",
     }
 
     assert expected == {kind: kind.task for kind in KINDS.values()}
@@ -312,13 +376,18 @@ def test_task_names_are_for_ever() -> None:
 def test_queue_names_are_for_ever() -> None:
     """Each signature knows its queue, and each lane has one of its own."""
     bulk = SendEmail(**LEAST_EMAIL, lane=Lane.BULK)
-    expected = ("mailer.transactional", "mailer.bulk", "mailer.transactional", "gateway.events")
+    expected = (
+        *("mailer.transactional", "mailer.bulk", "mailer.transactional", "gateway.events"),
+        *("mailer.webhooks", "gateway.events"),
+    )
 
     assert expected == (
         TODAY["send_email.minimal"].queue,
         bulk.queue,
         TODAY["send_welcome_email.with_message_id"].queue,
         TODAY["record_event.minimal"].queue,
+        TODAY["post_webhook.minimal"].queue,
+        TODAY["record_webhook_attempt.minimal"].queue,
     )
     assert expected[:2] == signatures.MAILER_QUEUES
 
@@ -336,6 +405,10 @@ def test_words_are_for_ever() -> None:
         Lane: {"transactional", "bulk"},
         OnUncertain: {"resend", "hold"},
         Event: {"sending", "sent", "deferred", "uncertain", "suppressed", "failed", "expired", "held"},
+        Feedback: {
+            *("processed", "delivered", "delivery_delayed", "soft_bounced", "bounced", "complained"),
+            *("unsubscribed", "opened", "clicked"),
+        },
     }
 
     assert expected == {words: {word.value for word in words} for words in expected}

@@ -15,7 +15,7 @@ from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
-from services.gateway.relay.publisher import Link, Published
+from services.gateway.relay.publisher import Link, Publishable, Published
 from services.gateway.relay.relay import Relay
 from tests.contract.ledgers import deposit
 
@@ -26,13 +26,13 @@ class Broker:
     def __init__(self) -> None:
         self.open = threading.Event()
         self.open.set()
-        self.got: list[Entry] = []
+        self.got: list[Publishable] = []
         self.error: Exception | None = None
 
     def connect(self) -> None:
         """Be there."""
 
-    def publish(self, batch: Sequence[Entry]) -> Published:
+    def publish(self, batch: Sequence[Publishable]) -> Published:
         """Wait for the word, then take the batch, or fail."""
         self.open.wait(5)
         if self.error is not None:

@@ -126,6 +126,13 @@ _partial_index(
     where=messages.c.due_at.is_(None) & messages.c.purged_at.is_(None),
 )
 
+# By what its provider calls a message, for what the provider tells of it later.
+_partial_index(
+    "ix_messages_provider_message_id",
+    messages.c.provider_message_id,
+    where=messages.c.provider_message_id.is_not(None),
+)
+
 lookups = sa.Table(
     "lookups",
     metadata,
@@ -159,7 +166,20 @@ events = sa.Table(
     sa.Column("provider_message_id", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("retry_at", Moment),
+    # The one among the recipients whom it is about, where a provider says so.
+    sa.Column("recipient", sa.Text),
+    # The message's; NULL in rows of version 0.3, and where nobody knows the message.
+    sa.Column("tenant", sa.Text),
+    # Which transaction wrote it, in the order of PostgreSQL's ids, by a default that SQLite does not
+    # need: see services.gateway.ledger.feed.
+    sa.Column("transaction_id", sa.BigInteger),
     sa.UniqueConstraint("message_id", "key"),
+)
+# What happened to a tenant's messages, in the order that it is told in.
+_partial_index(
+    "ix_events_tenant_transaction_id_sequence",
+    *(events.c.tenant, events.c.transaction_id, events.c.sequence),
+    where=events.c.tenant.is_not(None),
 )
 
 idempotency_keys = sa.Table(

@@ -19,9 +19,8 @@ from amqp.basic_message import Message
 from kombu import Connection, Exchange
 
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
-from services.gateway.ledger.deposit import Entry
 from services.gateway.relay import wire
-from services.gateway.relay.publisher import Link, Published
+from services.gateway.relay.publisher import Link, Publishable, Published
 from shared.signatures import EXCHANGE
 
 _CONNECT_TIMEOUT = 3.0
@@ -79,7 +78,7 @@ class AmqpPublisher:
         self._unconfirmed = {}
         self._blocked = False
 
-    def publish(self, batch: Sequence[Entry]) -> Published:
+    def publish(self, batch: Sequence[Publishable]) -> Published:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
         sent = [entry.id for entry in batch]
         self._unroutable = []
@@ -148,7 +147,7 @@ class AmqpPublisher:
                 raise TimeoutError(msg)
             self._connection.drain_events(timeout=remaining)
 
-    def _frames(self, entry: Entry) -> bytes:
+    def _frames(self, entry: Publishable) -> bytes:
         """The three kinds of frame that make one ``basic.publish`` (AMQP 0-9-1, 4.2)."""
         channel = self._channel.channel_id
         exchange, key = EXCHANGE.encode(), entry.queue.encode()
@@ -162,7 +161,7 @@ class AmqpPublisher:
         parts += [_frame(_BODY, channel, body[i : i + chunk]) for i in range(0, len(body), chunk)]
         return b"".join(parts)
 
-    def _header_properties(self, entry: Entry) -> bytes:
+    def _header_properties(self, entry: Publishable) -> bytes:
         """The serialised properties: built once per task, since only the id differs, at equal length."""
         template = self._properties.get(entry.task)
         if template is None:

@@ -8,7 +8,35 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from services.gateway.ledger.deposit import Entry
+
+class Publishable(Protocol):
+    """A signature, ready to be published."""
+
+    @property
+    def id(self) -> UUID:
+        """The Celery task id."""
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+
+    @property
+    def queue(self) -> str:
+        """The queue, and routing key."""
+
+    @property
+    def arguments(self) -> bytes:
+        """The task's keyword arguments, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A :class:`Publishable` that is no message of the ledger."""
+
+    id: UUID
+    task: str
+    queue: str
+    arguments: bytes
 
 
 class Link(Enum):
@@ -42,7 +70,7 @@ class Publisher(Protocol):
             Exception: Whatever kombu makes of a broker that is away.
         """
 
-    def publish(self, batch: Sequence[Entry]) -> Published:
+    def publish(self, batch: Sequence[Publishable]) -> Published:
         """Publish all of ``batch`` and wait for the broker's word on each; never raises."""
 
     def keep_alive(self) -> Link:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,17 +14,15 @@ import structlog
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger, LedgerEvent
-from services.gateway.relay.publisher import Link, Published, Publisher
+from services.gateway.relay.line import Line
+from services.gateway.relay.publisher import Published, Publisher
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 _BATCH_ENTRIES = 256
 _BATCH_BYTES = 1_000_000
 _MOST_BYTES = 64_000_000
 """Memory set aside for messages on their way to the broker; the ledger holds them all anyway."""
-_KEEP_ALIVE_SECONDS = 1.0
 _SETTLING_SECONDS = 5.0
 
 
@@ -38,24 +34,24 @@ class Relay:
     """
 
     def __init__(self, publisher: Publisher, ledger: Ledger, *, capacity: int) -> None:
-        self._publisher = publisher
+        self._line = Line(publisher, "relay")
         self._ledger = ledger
         self._capacity = capacity
         self._waiting: deque[Entry] = deque()
         self._held: dict[UUID, int] = {}
         self._held_bytes = 0
         self._confirmed: list[UUID] = []
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
         self._publishing: asyncio.Task[None] | None = None
         self._marking: asyncio.Task[None] | None = None
-        self._keeping: asyncio.Task[None] | None = None
-        self._connected_at = 0.0
-        self.connected = False
-        """Whether it is worth handing messages over."""
 
     def start(self) -> None:
         """Connect to the broker, and keep connecting for as long as it is away."""
-        self._keeping = asyncio.create_task(self._keep_connected())
+        self._line.start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is worth handing messages over."""
+        return self._line.connected
 
     @property
     def room(self) -> int:
@@ -70,7 +66,7 @@ class Relay:
 
         Shortly after a start RabbitMQ says so of every quorum queue that has no leader yet.
         """
-        return self.connected and time.monotonic() - self._connected_at > _SETTLING_SECONDS
+        return self.connected and time.monotonic() - self._line.connected_at > _SETTLING_SECONDS
 
     def offer(self, entries: Sequence[Entry]) -> list[Entry]:
         """Take over what fits and is not held already, and return that; never waits.
@@ -92,27 +88,22 @@ class Relay:
 
     async def depth(self, queue: str) -> int | None:
         """Ask the broker how many messages wait in ``queue``; None when it does not exist."""
-        return await self._in_thread(self._publisher.depth, queue)
+        return await self._line.run(self._line.publisher.depth, queue)
 
     async def close(self) -> None:
         """Publish and note what is held already, then let go of the broker; once is enough."""
-        if self._keeping is None:
+        if not self._line.is_open:
             return
-        self._keeping.cancel()
-        self._keeping = None
+        self._line.hang_up()
         while task := self._publishing or self._marking:
             await task
-        await self._in_thread(self._publisher.close)
-        self._thread.shutdown()
-
-    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        await self._line.close()
 
     async def _publish_waiting(self) -> None:
         try:
             while self._waiting:
                 batch = self._next_batch()
-                published = await self._in_thread(self._publisher.publish, batch)
+                published = await self._line.run(self._line.publisher.publish, batch)
                 self._release(batch)
                 self._note(published)
                 if published.unroutable:
@@ -139,8 +130,7 @@ class Relay:
             if self._marking is None:
                 self._marking = asyncio.create_task(self._mark_confirmed())
         if published.error is not None:
-            self.connected = False
-            log.warning("broker.lost", error=type(published.error).__name__)
+            self._line.lost(published.error)
             self._release(self._waiting)
             self._waiting.clear()
 
@@ -165,25 +155,3 @@ class Relay:
             await self._ledger.record(events)
         except LedgerUnavailableError:
             log.warning("ledger.unavailable", during="record")
-
-    async def _keep_connected(self) -> None:
-        last: Link | None = None
-        while True:
-            link = await self._in_thread(self._publisher.keep_alive)
-            if link is Link.DOWN:
-                link = await self._reconnect()
-            if link is Link.BLOCKED and last is not link:
-                log.warning("broker.blocked")
-            self.connected = link is Link.UP
-            last = link
-            await asyncio.sleep(_KEEP_ALIVE_SECONDS)
-
-    async def _reconnect(self) -> Link:
-        try:
-            await self._in_thread(self._publisher.connect)
-        except Exception as error:  # noqa: BLE001 - kombu raises what the driver raises
-            log.warning("broker.unreachable", error=type(error).__name__)
-            return Link.DOWN
-        log.info("broker.connected")
-        self._connected_at = time.monotonic()
-        return Link.UP

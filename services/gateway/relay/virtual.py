@@ -13,9 +13,8 @@ from kombu import Connection, Producer
 
 from services.gateway import embedded
 from services.gateway.broker import Broker
-from services.gateway.ledger.deposit import Entry
 from services.gateway.relay import wire
-from services.gateway.relay.publisher import Link, Published
+from services.gateway.relay.publisher import Link, Publishable, Published
 
 
 class VirtualPublisher:
@@ -35,7 +34,7 @@ class VirtualPublisher:
         self._producer = Producer(connection.channel(), auto_declare=False)
         self._connection = connection
 
-    def publish(self, batch: Sequence[Entry]) -> Published:
+    def publish(self, batch: Sequence[Publishable]) -> Published:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
         published = Published()
         try:
