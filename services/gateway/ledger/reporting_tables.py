@@ -43,8 +43,21 @@ statistics = sa.Table(
     # Of the time since the message was accepted: see services.gateway.latencies.
     sa.Column("bucket", sa.SmallInteger, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
-    sa.PrimaryKeyConstraint("tenant", "hour", "tag", "provider", "event", "bucket"),
+    # The hours of one tag stand together, and those of all messages, which are asked for the most.
+    sa.PrimaryKeyConstraint("tenant", "tag", "hour", "provider", "event", "bucket"),
     sqlite_with_rowid=False,
+)
+# Which tags there were in some hours.
+sa.Index("ix_statistics_tenant_hour", statistics.c.tenant, statistics.c.hour)
+
+roll_ups = sa.Table(
+    "roll_ups",
+    metadata,
+    # How far the counting of rows that are there already has come.
+    sa.Column("subject", sa.Text, nullable=False),
+    # Every message with an id below this is counted.
+    sa.Column("below", sa.Uuid, nullable=False),
+    sa.PrimaryKeyConstraint("subject"),
 )
 
 webhooks = sa.Table(

@@ -15,7 +15,12 @@ depends_on = None
 
 _SEQUENCE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _INDEXES = (
-    ("ix_messages_provider_message_id", "messages", ["provider_message_id"], "provider_message_id IS NOT NULL"),
+    (
+        "ix_messages_provider_message_id",
+        "messages",
+        ["provider_message_id"],
+        "provider_message_id IS NOT NULL",
+    ),
     (
         "ix_events_tenant_transaction_id_sequence",
         "events",
@@ -29,6 +34,7 @@ _INDEXES = (
         "provider_message_id IS NOT NULL",
     ),
     ("ix_stray_events_received_at", "stray_events", ["received_at"], None),
+    ("ix_statistics_tenant_hour", "statistics", ["tenant", "hour"], None),
     ("ix_webhooks_tenant_id", "webhooks", ["tenant", "id"], None),
     ("ix_webhook_events_webhook_id_id", "webhook_events", ["webhook_id", "id"], None),
     ("ix_webhook_events_due_at", "webhook_events", ["due_at"], "due_at IS NOT NULL"),
@@ -67,9 +73,15 @@ def _create_tables() -> None:
         sa.Column("bucket", sa.SmallInteger, nullable=False),
         sa.Column("count", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint(
-            *("tenant", "hour", "tag", "provider", "event", "bucket"), name="pk_statistics"
+            *("tenant", "tag", "hour", "provider", "event", "bucket"), name="pk_statistics"
         ),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "roll_ups",
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("below", sa.Uuid, nullable=False),
+        sa.PrimaryKeyConstraint("subject", name="pk_roll_ups"),
     )
     op.create_table(
         "webhooks",
@@ -115,7 +127,7 @@ def downgrade() -> None:
     """Remove them."""
     for name, table, *_ in reversed(_INDEXES):
         op.drop_index(name, table)
-    for table in ("webhook_attempts", "webhook_events", "webhooks", "statistics", "stray_events"):
+    for table in ("webhook_attempts", "webhook_events", "webhooks", "roll_ups", "statistics", "stray_events"):
         op.drop_table(table)
     with op.batch_alter_table("events") as events:
         for column in ("transaction_id", "tenant", "recipient"):
