@@ -50,8 +50,8 @@ WITH batch AS (
                        ELSE clock_timestamp() + $13 * interval '1 second' END
     FROM batch
 ), noted AS (
-    INSERT INTO events (message_id, key, event, actor, at, reason)
-    SELECT id, event, event, 'gateway', clock_timestamp(), reason FROM batch WHERE event IS NOT NULL
+    INSERT INTO events (message_id, tenant, key, event, actor, at, reason)
+    SELECT id, tenant, event, event, 'gateway', clock_timestamp(), reason FROM batch WHERE event IS NOT NULL
 )
 INSERT INTO lookups (message_id, tenant, kind, value)
 SELECT * FROM unnest($14::uuid[], $15::text[], $16::text[], $17::text[])

@@ -96,6 +96,7 @@ async def _rewrite(connection: AsyncConnection, entry: Entry) -> None:
     await connection.execute(sa.update(messages).where(messages.c.id == entry.id).values(**values))
     noted = {
         "message_id": entry.id,
+        "tenant": entry.tenant,
         "key": f"released:{entry.event}",
         "event": entry.event,
         "actor": "gateway",

@@ -87,17 +87,18 @@ def change(row: Any, entry: Entry) -> dict[str, Any]:
 def notes(row: Any, entry: Entry, event: str) -> Iterator[dict[str, Any]]:
     """What its timeline says of it."""
     if row.queued_at is not None:
-        # The row has room for one confirm only: the one to come.
-        yield note(row.id, QUEUED, row.series) | {"at": row.queued_at}
-    yield note(row.id, event, row.series + 1)
+        # The row has room for one confirm only: the one to come.  It is no news, so the feed is spared it.
+        yield note(row, QUEUED, row.series) | {"at": row.queued_at, "tenant": None}
+    yield note(row, event, row.series + 1)
     if entry.event is not None:
-        yield note(row.id, entry.event, row.series + 1, entry.reason)
+        yield note(row, entry.event, row.series + 1, entry.reason)
 
 
-def note(message_id: UUID, event: str, series: int, reason: str | None = None) -> dict[str, Any]:
-    """One event of the gateway; in each series it happens once."""
+def note(row: Any, event: str, series: int, reason: str | None = None) -> dict[str, Any]:
+    """One event of the gateway about the message in *row*; in each series it happens once."""
     return {
-        "message_id": message_id,
+        "message_id": row.id,
+        "tenant": row.tenant,
         "key": f"{event}:{series}",
         "event": event,
         "actor": "gateway",

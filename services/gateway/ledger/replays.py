@@ -111,7 +111,7 @@ class Replays:
             values = {"status": Event.FAILED, "progress": progress(DROPPED, LAST, row.series)}
             end = sa.update(messages).where(messages.c.id == message_id)
             await connection.execute(end.values(**values, reason=DROPPED, due_at=None))
-            await connection.execute(sa.insert(events).values(**note(message_id, DROPPED, row.series)))
+            await connection.execute(sa.insert(events).values(**note(row, DROPPED, row.series)))
         return None
 
     async def held(self, tenant: str) -> Sequence[Any]:

@@ -56,11 +56,12 @@ class Schedule:
         reached = BEGINNING + sa.literal(progress(Event.EXPIRED, 0), sa.BigInteger)
         values = {"status": Event.EXPIRED, "progress": reached, "due_at": None}
         async with self._sessions.writing() as connection:
-            locked = await connection.execute(late.with_for_update(skip_locked=True))
-            if ids := [row.id for row in locked]:
+            free = late.add_columns(messages.c.tenant).with_for_update(skip_locked=True)
+            owners = {row.id: row.tenant for row in await connection.execute(free)}
+            if ids := [*owners]:
                 ended = sa.update(messages).where(messages.c.id.in_(ids)).values(**values, reason=because)
                 await connection.execute(ended)
-                rows = [_event(message_id, Event.EXPIRED, None, because) for message_id in ids]
+                rows = [_event(*owned, Event.EXPIRED, None, because) for owned in owners.items()]
                 await connection.execute(sa.insert(events).values(rows))
         return ids
 
@@ -72,13 +73,14 @@ class Schedule:
         async with self._sessions.writing() as connection:
             if (await connection.execute(change)).one_or_none() is None:
                 return False
-            await connection.execute(sa.insert(events).values(**_event(message_id, event, key)))
+            await connection.execute(sa.insert(events).values(**_event(message_id, tenant, event, key)))
         return True
 
 
-def _event(message_id: UUID, event: str, key: Any, reason: str | None = None) -> dict[str, Any]:
+def _event(message_id: UUID, tenant: str, event: str, key: Any, reason: str | None = None) -> dict[str, Any]:
     return {
         "message_id": message_id,
+        "tenant": tenant,
         "key": event if key is None else key,
         "event": event,
         "actor": "gateway",

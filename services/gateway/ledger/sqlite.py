@@ -26,8 +26,8 @@ VALUES (:id, :tenant, :lane, :task, :arguments, :summary, {_NOW},
                      ELSE strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') END)
 """  # noqa: S608 - nothing but our own words
 _NOTE = f"""
-INSERT INTO events (message_id, key, event, actor, at, reason)
-VALUES (:id, :event, :event, 'gateway', {_NOW}, :reason)
+INSERT INTO events (message_id, tenant, key, event, actor, at, reason)
+VALUES (:id, :tenant, :event, :event, 'gateway', {_NOW}, :reason)
 """  # noqa: S608 - likewise
 _LOOKUP = "INSERT INTO lookups (message_id, tenant, kind, value) VALUES (?, ?, ?, ?)"
 _CLAIM = f"""
