@@ -76,7 +76,7 @@ async def _endpoints(
     return found
 
 
-async def _messages(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, sa.Row[Any]]:
+async def _messages(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Any]:
     # The summary has all that is told; only a message of version 0.1 has none.
     content = sa.func.coalesce(messages.c.summary, messages.c.arguments).label("content")
     query = sa.select(messages.c.id, messages.c.task, messages.c.accepted_at, content)
@@ -84,7 +84,7 @@ async def _messages(connection: AsyncConnection, ids: Collection[UUID]) -> dict[
     return {row.id: row for row in rows}
 
 
-def _row(one: Happened, webhook_id: UUID, message: sa.Row[Any]) -> dict[str, Any]:
+def _row(one: Happened, webhook_id: UUID, message: Any) -> dict[str, Any]:
     try:
         content = read_signature(message.task, message.content)
     except ValidationError:

@@ -37,7 +37,7 @@ _INDEXES = (
     ("ix_statistics_tenant_hour", "statistics", ["tenant", "hour"], None),
     ("ix_webhooks_tenant_id", "webhooks", ["tenant", "id"], None),
     ("ix_webhook_events_webhook_id_id", "webhook_events", ["webhook_id", "id"], None),
-    ("ix_webhook_events_due_at", "webhook_events", ["due_at"], "due_at IS NOT NULL"),
+    ("ix_webhook_events_status_due_at", "webhook_events", ["status", "due_at"], "due_at IS NOT NULL"),
     ("ix_webhook_events_created_at", "webhook_events", ["created_at"], None),
 )
 
