@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,14 +33,17 @@ COUNTED: Final = (
 _COUNTED: Final = frozenset(COUNTED)
 _MEASURED: Final = frozenset(MEASURED)
 
-# A million rows of one hour can be spread over the tags of a tenant: one statement for a whole batch.
+_COLUMNS: Final = ("tenant", "tag", "hour", "provider", "event", "bucket", "count")
+_HOUR: Final = 3600
+
+# One statement for a whole batch; ordered, so that recorders that add to the same rows wait for each other.
 _ADD = """
-INSERT INTO statistics AS held (tenant, hour, tag, provider, event, bucket, count)
-SELECT tenant, hour, tag, provider, event, bucket, count
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[])
-  AS more (tenant, hour, tag, provider, event, bucket, count)
-ORDER BY tenant, hour, tag, provider, event, bucket
-ON CONFLICT (tenant, hour, tag, provider, event, bucket) DO UPDATE SET count = held.count + excluded.count
+INSERT INTO statistics AS held (tenant, tag, hour, provider, event, bucket, count)
+SELECT tenant, tag, hour, provider, event, bucket, count
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::smallint[], $7::bigint[])
+  AS more (tenant, tag, hour, provider, event, bucket, count)
+ORDER BY tenant COLLATE "C", tag COLLATE "C", hour, provider COLLATE "C", event COLLATE "C", bucket
+ON CONFLICT (tenant, tag, hour, provider, event, bucket) DO UPDATE SET count = held.count + excluded.count
 """
 
 
@@ -61,16 +63,12 @@ class Counted:
     """Set for a message that was not to be sent before: its latency begins then."""
 
 
-class Key(NamedTuple):
-    """What a count is of; the fields are the columns of the primary key."""
+Key = tuple[str, str, int, str, str, int]
+"""What a count is of: tenant, tag, hour, account's name, event and bucket.
 
-    tenant: str
-    hour: datetime
-    tag: str
-    """Empty for all messages, tagged or not."""
-    provider: str
-    event: str
-    bucket: int
+The tag is empty for all messages, tagged or not.  The hour is in hours since 1970, because a batch
+has thousands of keys, and a datetime takes long to make and to compare.
+"""
 
 
 async def count(connection: AsyncConnection, counted: Iterable[Counted]) -> None:
@@ -82,7 +80,7 @@ async def count(connection: AsyncConnection, counted: Iterable[Counted]) -> None
     counts: Counter[Key] = Counter()
     for one in counted:
         if one.event in _COUNTED:
-            counts.update(_keys(one))
+            _tally(counts, one)
     await add(connection, counts)
 
 
@@ -90,31 +88,32 @@ async def add(connection: AsyncConnection, counts: Mapping[Key, int]) -> None:
     """Add to the counts, and lock their rows until the transaction ends."""
     if not counts:
         return
-    rows = [(*key, number) for key, number in counts.items()]
+    hours = {number: datetime.fromtimestamp(number * _HOUR, UTC) for _, _, number, *_ in counts}
+    rows = [(tenant, tag, hours[hour], *rest, n) for (tenant, tag, hour, *rest), n in counts.items()]
     if connection.dialect.name == "sqlite":
-        names = [column.name for column in statistics.columns]
-        await connection.execute(_upsert(), [dict(zip(names, row, strict=True)) for row in rows])
+        await connection.execute(_upsert(), [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     else:
         await connection.exec_driver_sql(_ADD, tuple(map(list, zip(*rows, strict=True))))
 
 
-def hour_of(moment: datetime) -> datetime:
-    """The beginning of the hour that a moment is in."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def hour_of(moment: datetime) -> int:
+    """The hour that a moment is in, in hours since 1970."""
+    return int(moment.timestamp() // _HOUR)
 
 
-def _keys(one: Counted) -> list[Key]:
+def _tally(counts: Counter[Key], one: Counted) -> None:
     number = UNMEASURED
     if one.event in _MEASURED:
         begun = max(one.accepted_at, one.scheduled_at or one.accepted_at)
         number = bucket((one.at - begun).total_seconds())
     hour, provider = hour_of(one.at), one.provider or ""
-    return [Key(one.tenant, hour, tag, provider, one.event, number) for tag in {"", *one.tags}]
+    for tag in {"", *one.tags}:
+        counts[one.tenant, tag, hour, provider, one.event, number] += 1
 
 
 def _upsert() -> Any:
     insert = sqlite.insert(statistics)
-    more = statistics.c.count + insert.excluded.count
+    keys = [column.name for column in statistics.primary_key]
     return insert.on_conflict_do_update(
-        index_elements=list(statistics.primary_key), set_={"count": sa.cast(more, sa.BigInteger)}
+        index_elements=keys, set_={"count": statistics.c.count + insert.excluded.count}
     )
