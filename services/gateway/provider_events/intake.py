@@ -1,0 +1,98 @@
+"""Taking providers' calls in: little at a time, so that accepting mail does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from services.gateway.provider_events.fetching import Fetcher
+from services.gateway.provider_events.reader import Aside, Call, Fetch, Reader, Reading
+from services.gateway.relay.publisher import Outgoing
+from shared.signatures import RecordEvent
+
+Publish = Callable[[list[Outgoing]], Awaitable[None]]
+"""Returns once the broker has all of them, see :meth:`.Dispatch.publish`."""
+
+_SLICE_SECONDS: Final = 0.001
+_BATCH: Final = 1000
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was in a call."""
+
+    events: list[Outgoing] = field(default_factory=list)
+    asides: Counter[Aside] = field(default_factory=Counter)
+    fetched: list[Fetch] = field(default_factory=list)
+
+
+class Intake:
+    """Reads calls, and publishes what they tell.
+
+    One call is read at a time, a millisecond of work and a millisecond of rest; whoever waits for the
+    broker's word is in nobody's way.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, Reader],
+        publish: Publish,
+        fetcher: Fetcher,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._readers = readers
+        self._publish = publish
+        self._fetcher = fetcher
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    def __contains__(self, account: str) -> bool:
+        return account in self._readers
+
+    async def take(self, account: str, call: Call) -> Taken:
+        """Verify a call for an account that is there, and publish its events: all of them, or none is lost.
+
+        Raises:
+            NotGenuineError: The provider did not write it.
+            UnreadableError: Nobody knows what it says.
+            UnreachableError: What is needed to verify it cannot be had now.
+            BrokerUnavailableError: The broker did not take all of it.
+        """
+        reading, taken = self._readers[account].read(call, self._clock()), Taken()
+        wanted = await self._read(reading, None, taken)
+        while wanted is not None:
+            found = await self._fetcher.fetch(wanted)
+            taken.fetched.append(wanted)
+            wanted = await self._read(reading, found, taken)
+        for start in range(0, len(taken.events), _BATCH):
+            await self._publish(taken.events[start : start + _BATCH])
+        return taken
+
+    async def _read(self, reading: Reading, found: bytes | None, taken: Taken) -> Fetch | None:
+        """Read on until something has to be fetched (it is given then), or to the end."""
+        async with self._turn:
+            until = time.perf_counter() + _SLICE_SECONDS
+            try:
+                step = reading.send(found)
+                while not isinstance(step, Fetch):
+                    _note(step, taken)
+                    if time.perf_counter() > until:
+                        await asyncio.sleep(_SLICE_SECONDS)
+                        until = time.perf_counter() + _SLICE_SECONDS
+                    step = next(reading)
+            except StopIteration:
+                return None
+            return step
+
+
+def _note(step: RecordEvent | Aside, taken: Taken) -> None:
+    if isinstance(step, Aside):
+        taken.asides[step] += 1
+    else:
+        taken.events.append(Outgoing(uuid4(), step.task, step.queue, step.arguments()))
