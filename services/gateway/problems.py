@@ -132,6 +132,14 @@ def missing_api_key() -> Problem:
     return Problem(401, "missing_api_key", message, headers={"WWW-Authenticate": "Bearer"})
 
 
+def invalid_signature() -> Problem:
+    """401: a provider's call that no provider made, or too long ago; does not tell which."""
+    message = "The signature or the password of this call is missing, wrong or too old."
+    # Of the providers' ways to sign only Basic is one of HTTP's (RFC 7617), and a 401 has to name one.
+    headers = {"WWW-Authenticate": 'Basic realm="provider-events", charset="UTF-8"'}
+    return Problem(401, "invalid_signature", message, headers=headers)
+
+
 def invalid_api_key() -> Problem:
     """403: the API key is worth nothing; does not tell whether it ever was."""
     return Problem(403, "invalid_api_key", "The API key is not valid.")
@@ -148,6 +156,12 @@ def rate_limit_exceeded(retry_after: int) -> Problem:
     """429: the API key calls too often; there is room for another request in *retry_after* seconds."""
     message = f"This API key makes too many requests. Wait {retry_after} s before the next one."
     return Problem(429, "rate_limit_exceeded", message, headers={"retry-after": str(retry_after)})
+
+
+def too_many_streams(limit: int, retry_after: int) -> Problem:
+    """429: the API key has *limit* streams of events open, which is all that it may have."""
+    message = f"This API key has {limit} streams of events open, which is all that it may have."
+    return Problem(429, "too_many_streams", message, headers={"retry-after": str(retry_after)})
 
 
 def foreign_sender(pointer: str) -> Problem:
@@ -187,6 +201,16 @@ def not_replayable(status: str) -> Problem:
 def not_held(status: str) -> Problem:
     """409: only a message that is held can be released or dropped."""
     return Problem(409, "not_held", f"The message is not held: it is {status}.")
+
+
+def webhook_disabled() -> Problem:
+    """409: a disabled webhook is told nothing, not even once more."""
+    return Problem(409, "webhook_disabled", "The webhook is disabled. Enable it first.")
+
+
+def too_many_webhooks(limit: int) -> Problem:
+    """409: the tenant has *limit* webhooks already."""
+    return Problem(409, "too_many_webhooks", f"There are {limit} webhooks already, and no room for another.")
 
 
 def message_expired() -> Problem:

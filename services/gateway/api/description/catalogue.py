@@ -38,6 +38,9 @@ KINDS = {
         "The API key is good, but its permission does not allow this call.",
         problems.restricted_api_key("sending_access"),
     ),
+    "invalid_signature": Kind(
+        "The signature or password is missing, wrong or too old.", problems.invalid_signature()
+    ),
     "invalid_api_key": Kind("The API key is not valid.", problems.invalid_api_key()),
     "foreign_sender": Kind(
         "The API key is limited to some sender domains, and this is none of them.",
@@ -68,6 +71,8 @@ KINDS = {
         "The message is still under way, or was sent, or canceled.", problems.not_replayable("sent")
     ),
     "not_held": Kind("The message is not held, or not any more.", problems.not_held("failed")),
+    "webhook_disabled": Kind("The webhook is disabled.", problems.webhook_disabled()),
+    "too_many_webhooks": Kind("The tenant has as many webhooks as it can.", problems.too_many_webhooks(100)),
     "message_expired": Kind("The message's expires_at has passed.", problems.message_expired()),
     "recipients_suppressed": Kind(
         "Everybody in to is on the list of suppressions by now.", problems.recipients_suppressed()
@@ -93,6 +98,10 @@ KINDS = {
     "unavailable": Kind(
         "The ledger cannot be reached, and nothing was done. Try again after Retry-After.",
         problems.unavailable(2),
+    ),
+    "unavailable_broker": Kind(
+        "The broker cannot be reached, or not all of it was taken. Try again after Retry-After.",
+        problems.unavailable(5),
     ),
     "unavailable_uncertain": Kind(
         "The ledger went away during the commit: the message may have been accepted. "
@@ -130,6 +139,8 @@ def _common(operation: Operation) -> Iterator[str]:
         yield from ("rate_limit_exceeded", "unavailable")
     if operation.takes("path"):
         yield "not_found"
+    if operation.written:
+        yield from ("invalid_json", "request_timeout", "payload_too_large", "unsupported_media_type")
     if operation.takes("query"):
         yield "validation_error"
     if operation.body is not None:

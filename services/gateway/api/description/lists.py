@@ -7,6 +7,7 @@ from services.gateway.api.listing import EmailSummary
 from services.gateway.api.pages import ListBody
 from services.gateway.api.suppressions import SuppressionRepresentation
 from services.gateway.api.template_bodies import TemplateSummary, VersionRepresentation
+from services.gateway.api.webhook_bodies import WebhookAttempt, WebhookEventSummary, WebhookSummary
 
 
 class EmailList(ListBody[EmailSummary]):
@@ -27,3 +28,15 @@ class SuppressionList(ListBody[SuppressionRepresentation]):
 
 class ApiKeyList(ListBody[ApiKeyRepresentation]):
     """A page of API keys, without what makes them keys."""
+
+
+class WebhookList(ListBody[WebhookSummary]):
+    """A page of webhooks, without their secrets."""
+
+
+class WebhookEventList(ListBody[WebhookEventSummary]):
+    """A page of the events of an endpoint, without their payloads."""
+
+
+class WebhookAttemptList(ListBody[WebhookAttempt]):
+    """A page of the attempts at an event."""

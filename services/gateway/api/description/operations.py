@@ -10,6 +10,7 @@ from services.gateway.api.description import (
     sendgrid,
     suppressions,
     templates,
+    webhooks,
 )
 
 OPERATIONS = (
@@ -17,6 +18,7 @@ OPERATIONS = (
     *replays.OPERATIONS,
     *templates.OPERATIONS,
     *suppressions.OPERATIONS,
+    *webhooks.OPERATIONS,
     *api_keys.OPERATIONS,
     *sendgrid.OPERATIONS,
     *gateway.OPERATIONS,
@@ -27,6 +29,7 @@ TAGS = {
     "Replays": "Send once more what failed, and decide on what is held.",
     "Templates": "Write what messages say once, and send it many times.",
     "Suppressions": "Addresses that no mail of yours may go to.",
+    "Webhooks": "Have your own server told what becomes of your messages.",
     "API keys": "Who may call, and what for.",
     "SendGrid": "The same service in SendGrid's words.",
     "Gateway": "Probes, and this description.",
