@@ -66,7 +66,8 @@ mailer_password=$(secret MAILER_PASSWORD)
 
 exchanges='pillarbox(\.dead)?'
 delayed='celery_delayed_([0-9]|1[0-9]|2[0-7]|delivery)'
-publishable='^(mailer\.(transactional|bulk)|gateway\.events)$'
+lanes='mailer\.(transactional|bulk)'
+consumed='mailer\.(transactional|bulk|webhooks)'
 nothing='^$'
 
 known_users=$(ctl list_users --no-table-headers | cut -f 1)
@@ -77,15 +78,16 @@ rights gateway \
     "^($exchanges|gateway\.(events|alarms|dead))\$" \
     "^($exchanges|gateway\.(events|alarms|dead))\$" \
     "^($exchanges|gateway\.(events|alarms))\$"
-keys gateway pillarbox "$publishable" '^gateway\.events$'
+keys gateway pillarbox "^($consumed|gateway\.events)\$" '^gateway\.events$'
 keys gateway pillarbox.dead "$nothing" '^(gateway\.#|#\.mailer\.#)$'
 
 user mailer "$mailer_password"
 rights mailer \
-    "^($exchanges|mailer\.(transactional|bulk|dead)|$delayed)\$" \
-    "^($exchanges|mailer\.(transactional|bulk|dead)|$delayed)\$" \
-    "^($exchanges|mailer\.(transactional|bulk)|$delayed)\$"
-keys mailer pillarbox "$publishable" '^(#\.)?mailer\.(transactional|bulk)$'
+    "^($exchanges|$consumed|mailer\.dead|$delayed)\$" \
+    "^($exchanges|$consumed|mailer\.dead|$delayed)\$" \
+    "^($exchanges|$consumed|$delayed)\$"
+# A retry goes back to its lane; a webhook's next attempt is the gateway's to publish.
+keys mailer pillarbox "^($lanes|gateway\.events)\$" "^(#\.)?$consumed\$"
 keys mailer pillarbox.dead "$nothing" '^(#\.)?mailer\.#$'
 
 echo "RabbitMQ is ready: virtual host $VHOST, users gateway and mailer."

@@ -14,7 +14,7 @@ from typing import Any
 from kombu import Connection, Producer
 
 from services.mailer.broker import Broker
-from shared.signatures import EXCHANGE, MAILER_QUEUES
+from shared.signatures import EXCHANGE, MAILER_QUEUES, PostWebhook
 
 QUEUE = "mailer.dead"
 _CONFIRM_SECONDS = 10
@@ -71,7 +71,7 @@ class DeadLetters:
                 letter = _letter(message)
                 if wanted is not None and letter.message_id != wanted:
                     continue
-                if letter.lane not in MAILER_QUEUES:
+                if letter.lane not in {*MAILER_QUEUES, PostWebhook.QUEUE}:
                     continue  # there is no way back to a queue that nobody knows
                 producer.publish(
                     message.body,

@@ -17,7 +17,7 @@ from celery import bootsteps
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 
-from shared.signatures import MAILER_QUEUES, Lane
+from shared.signatures import MAILER_QUEUES, Lane, PostWebhook
 
 log = structlog.get_logger()
 
@@ -52,8 +52,10 @@ class LaneConsumer(Consumer):
         """RabbitMQ keeps it as a dead letter; the gateway hears of it where it says what message it was."""
         told = message.properties.get("correlation_id") or message.headers.get("id")
         log.error("signature.invalid", message_id=told, content_type=message.content_type)
-        with suppress(TypeError, ValueError, AttributeError):
-            self.app.on_unreadable(UUID(told))
+        # A webhook's id is that of no message; the gateway misses its attempt in time.
+        if (message.delivery_info or {}).get("routing_key") != PostWebhook.QUEUE:
+            with suppress(TypeError, ValueError, AttributeError):
+                self.app.on_unreadable(UUID(told))
         message.reject_log_error(logging.getLogger(__name__), self.connection_errors)
 
 

@@ -29,7 +29,10 @@ from services.mailer.rates.sqlite import SqliteRates
 from services.mailer.reporter import BrokerReporter
 from services.mailer.settings import Settings
 from services.mailer.smtp.transport import SmtpTransport
-from services.mailer.transport import HttpTransport, Transports
+from services.mailer.transport import HttpTransport, Transports, trusted
+from services.mailer.webhooks.addresses import Addresses
+from services.mailer.webhooks.posting import Posting
+from services.mailer.webhooks.transport import WebhookTransport
 from shared.signatures import Lane
 
 _SHORT_PATIENCE_SECONDS = 20.0
@@ -44,6 +47,7 @@ class Parts:
     routes: Routes
     claims: Claims
     reporter: BrokerReporter
+    posting: Posting
 
 
 def parts_of(settings: Settings, where: Broker) -> Parts:
@@ -81,7 +85,17 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
         patience=patience,
         copies_breed=not where.is_amqp,
     )
-    return Parts(delivery, routes, claims, reporter)
+    return Parts(delivery, routes, claims, reporter, _posting(settings, reporter))
+
+
+def _posting(settings: Settings, reporter: BrokerReporter) -> Posting:
+    transport = WebhookTransport(
+        Addresses(settings.webhook_networks),
+        settings.webhook_deadline_seconds,
+        settings.webhook_slots,
+        trusted(),
+    )
+    return Posting(transport, reporter)
 
 
 def _routes(settings: Settings, rates: RateStore, where: Broker) -> Routes:

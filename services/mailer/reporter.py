@@ -1,4 +1,4 @@
-"""Takes events to the broker: what many attempts report at once is published in one go.
+"""Takes what the gateway is to hear to the broker: what many attempts report at once is published in one go.
 
 On RabbitMQ an event counts as reported when the broker has confirmed it.  A broker without the
 gateway's queue has no gateway that listens; the claim keeps the truth then, and the event is let go.
@@ -19,7 +19,7 @@ from kombu import Connection, Producer
 from services.mailer.batching import Batching
 from services.mailer.broker import Broker
 from services.mailer.delivery.ports import UnreportedError
-from shared.signatures import EXCHANGE, RecordEvent
+from shared.signatures import EXCHANGE, RecordEvent, Signature
 
 log = structlog.get_logger()
 
@@ -33,12 +33,12 @@ _EMBED = b',{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
 
 
 class BrokerReporter:
-    """Publishes :class:`~shared.signatures.RecordEvent` signatures from one thread of its own."""
+    """Publishes signatures from one thread of its own."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reporter")
-        self._publishing = Batching[RecordEvent, None](self._publish)
+        self._publishing = Batching[Signature, None](self._publish)
         self._connection: Connection | None = None
         self._producer: Any = None
         self._unconfirmed: set[int] = set()
@@ -47,13 +47,13 @@ class BrokerReporter:
         self._used = 0.0
         self._mentions: set[asyncio.Task[None]] = set()
 
-    async def report(self, event: RecordEvent) -> None:
+    async def report(self, signature: Signature) -> None:
         """See :class:`~services.mailer.delivery.ports.Reporter`.
 
         Raises:
             UnreportedError: The broker did not take it, even on a new connection.
         """
-        await self._publishing(event)
+        await self._publishing(signature)
 
     def mention(self, event: RecordEvent) -> None:
         """See :class:`~services.mailer.delivery.ports.Reporter`."""
@@ -67,16 +67,16 @@ class BrokerReporter:
         except UnreportedError:
             log.warning("event.unreported", event_name=event.event, message_id=str(event.message_id))
 
-    async def _publish(self, events: Sequence[RecordEvent]) -> list[None]:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._publish_all, events)
-        return [None] * len(events)
+    async def _publish(self, signatures: Sequence[Signature]) -> list[None]:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._publish_all, signatures)
+        return [None] * len(signatures)
 
-    def _publish_all(self, events: Sequence[RecordEvent]) -> None:
+    def _publish_all(self, signatures: Sequence[Signature]) -> None:
         for tries in range(_TRIES):
             try:
                 self._connect()
-                for event in events:
-                    self._publish_one(event)
+                for signature in signatures:
+                    self._publish_one(signature)
                 self._await_confirms()
             except UnreportedError:
                 raise  # the connection is kept: a new one would not be told that it is blocked
@@ -89,15 +89,15 @@ class BrokerReporter:
                 self._used = time.monotonic()
                 return
 
-    def _publish_one(self, event: RecordEvent) -> None:
+    def _publish_one(self, signature: Signature) -> None:
         self._published += 1
         self._unconfirmed.add(self._published)
         self._producer.publish(
-            b"[[]," + event.arguments() + _EMBED,
+            b"[[]," + signature.arguments() + _EMBED,
             exchange=EXCHANGE if self._broker.is_amqp else "",
-            routing_key=event.queue,
+            routing_key=signature.queue,
             mandatory=self._broker.is_amqp,
-            headers=_headers(),
+            headers=_headers(signature.task),
             **_CONTENT,
         )
 
@@ -175,12 +175,12 @@ class BrokerReporter:
             self._unconfirmed.discard(delivery_tag)
 
 
-def _headers() -> dict[str, Any]:
+def _headers(task: str) -> dict[str, Any]:
     """The least that makes it a Celery task message (protocol 2)."""
     task_id = str(uuid4())
     return {
         "lang": "py",
-        "task": RecordEvent.task,
+        "task": task,
         "id": task_id,
         "root_id": task_id,
         "argsrepr": "()",

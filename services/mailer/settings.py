@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from services.mailer.account_settings import (
     AccountSettings,
@@ -19,7 +19,12 @@ from services.mailer.account_settings import (
     SendGridAccount,
     with_kinds,
 )
+from services.mailer.webhooks.addresses import Network, networks
 from shared.signatures import Lane
+
+
+def _networks(given: Any) -> Any:
+    return networks(given) if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -111,6 +116,17 @@ class Settings(BaseSettings):
 
     bulk_requests: Annotated[int, Field(ge=1)] = 4
     """Requests with many bulk messages each that are under way at one account; what waits shares the next."""
+
+    webhook_slots: Annotated[int, Field(ge=1, le=2000)] = 50
+    """Webhooks that one mailer posts at once; in threads of their own, lest a slow receiver take mail's."""
+
+    webhook_deadline_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """Total time a webhook's receiver has, from looking up its name to the last byte of its answer."""
+
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Networks, with commas, that webhooks may go to although they are not public, and by http too.
+
+    Give the gateway the same.  Empty in production, where only https to public addresses is posted."""
 
     claims_retention_days: Annotated[float, Field(gt=0)] = 30.0
     """How long it is remembered what became of a message: a copy that comes later would be sent again."""

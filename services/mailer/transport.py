@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from ssl import SSLContext
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -94,6 +95,11 @@ class HttpTransport:
                 follow_redirects=False,
             )
         return self._client
+
+
+def trusted() -> SSLContext:
+    """What authorities a certificate may come from, wherever we speak HTTP: httpx's, or ``SSL_CERT_FILE``."""
+    return httpx.create_ssl_context()
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request) -> Response:

@@ -22,12 +22,15 @@ from services.mailer.intake import PausingStep
 from services.mailer.parts import Parts, parts_of
 from services.mailer.rendering import Welcome
 from services.mailer.settings import Settings, load
+from services.mailer.webhooks import tasks as webhook_tasks
+from services.mailer.webhooks.intake import WebhookStep
 from shared.signatures import (
     DEAD_LETTER_EXCHANGE,
     EXCHANGE,
     MAILER_QUEUES,
     Address,
     Event,
+    PostWebhook,
     SendEmail,
     SendWelcomeEmail,
 )
@@ -65,9 +68,10 @@ class Mailer(Celery):
         worker = self.subclass_with_self("celery.apps.worker:Worker")
         return lambda *args, **options: worker(*args, **{**options, **quiet})
 
-    def prepare(self, slots: int, where: Broker, parts: Parts, background: BackgroundLoop) -> None:
-        """Tell the intake what it needs to know: see ``services.mailer.intake``."""
-        self.slots, self.is_amqp = slots, where.is_amqp
+    def prepare(self, settings: Settings, where: Broker, parts: Parts, background: BackgroundLoop) -> None:
+        """Tell the intakes what they need to know: see ``intake`` and ``webhooks.intake``."""
+        self.slots, self.is_amqp = settings.slots, where.is_amqp
+        self.webhook_slots, self.webhook_queue = settings.webhook_slots, _queue(PostWebhook.QUEUE, where)
         self.is_paused = parts.routes.paused
         self._parts, self._background = parts, background
 
@@ -99,11 +103,12 @@ def create_worker(settings: Settings) -> Celery:
     app = Mailer("pillarbox.mailer")
     app.conf.update(_celery_settings(where, settings))
     app.steps["consumer"].add(PausingStep)
+    app.steps["consumer"].add(WebhookStep)
     if where.is_amqp:
         app.steps["consumer"].add(DeadLetterStep)
     background = BackgroundLoop()
     parts = parts_of(settings, where)
-    app.prepare(settings.slots, where, parts, background)
+    app.prepare(settings, where, parts, background)
     tasks.register(
         app,
         delivery=parts.delivery,
@@ -113,6 +118,7 @@ def create_worker(settings: Settings) -> Celery:
         bug_retry_limit=settings.bug_retry_limit,
         bug_backoff_cap=settings.bug_backoff_cap_seconds,
     )
+    webhook_tasks.register(app, posting=parts.posting, background=background)
     _connect_signals(settings, parts, background)
     return app
 
@@ -145,7 +151,7 @@ def _celery_settings(where: Broker, settings: Settings) -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "worker_pool": "threads",
-        "worker_concurrency": settings.slots * len(queues),
+        "worker_concurrency": settings.slots * len(queues) + settings.webhook_slots,
         "worker_consumer": "services.mailer.intake:LaneConsumer",
         "worker_prefetch_multiplier": 1,
         "worker_enable_remote_control": False,

@@ -16,8 +16,8 @@ from kombu.transport.native_delayed_delivery import (
     declare_native_delayed_delivery_exchanges_and_queues,
 )
 
-from services.gateway.recorder import ALARMS
-from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, RecordEvent
+from services.gateway.recording.recorder import ALARMS
+from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, PostWebhook, RecordEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.servers.rabbitmq import RabbitMQ
 
 EVENTS = RecordEvent.QUEUE
+WEBHOOKS = PostWebhook.QUEUE
+CONSUMED = (*MAILER_QUEUES, WEBHOOKS)
 QUORUM = {"x-queue-type": "quorum"}
 WORK = QUORUM | {
     "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
@@ -33,7 +35,7 @@ WORK = QUORUM | {
     "x-delivery-limit": 20,
 }
 OWNER = dict.fromkeys((EVENTS, ALARMS, "gateway.dead"), "gateway") | dict.fromkeys(
-    (*MAILER_QUEUES, "mailer.dead"), "mailer"
+    (*CONSUMED, "mailer.dead"), "mailer"
 )
 FOREIGN = [(user, queue) for queue, owner in OWNER.items() for user in ("gateway", "mailer") if user != owner]
 DELAYED = calculate_routing_key(1, MAILER_QUEUES[0])
@@ -97,7 +99,7 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
     with connect(rabbitmq, "mailer") as mailer:
         declare_native_delayed_delivery_exchanges_and_queues(mailer, "quorum")
         # A message that was delayed keeps the delay in front of its routing key.
-        for queue in (*map(work, MAILER_QUEUES), dead("mailer.dead", "#.mailer.#")):
+        for queue in (*map(work, CONSUMED), dead("mailer.dead", "#.mailer.#")):
             queue(mailer.default_channel).declare()
         for name in MAILER_QUEUES:
             bind_queue_to_native_delayed_delivery_exchange(mailer, work(name))
@@ -105,9 +107,9 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
     rabbitmq.fresh()
 
 
-@pytest.mark.parametrize("queue", MAILER_QUEUES)
+@pytest.mark.parametrize("queue", CONSUMED)
 def test_gateway_sends_to_mailer_and_sees_the_depth(broker: RabbitMQ, queue: str) -> None:
-    """The gateway publishes into both lanes and may ask how much waits there."""
+    """The gateway publishes mail and webhooks, and may ask how much waits there."""
     publish(broker, "gateway", EXCHANGE, queue)
     passively = True
     assert 1 == attempt(broker, "gateway", "queue_declare", queue, passively).message_count
@@ -167,12 +169,28 @@ def test_queue_of_the_other_service_is_closed(broker: RabbitMQ, user: str, queue
         ("queue_bind", (EVENTS, EXCHANGE, "mailer.#")),
         ("queue_bind", (ALARMS, EXCHANGE, "#.mailer.#")),
         ("queue_bind", (MAILER_QUEUES[0], EXCHANGE, "gateway.#")),
+        ("queue_bind", (WEBHOOKS, EXCHANGE, "gateway.#")),
     ],
 )
 def test_no_right_too_many(broker: RabbitMQ, user: str, method: str, arguments: tuple[str, ...]) -> None:
     """Nobody reads dead letters, declares anything else, or listens in on the other's messages."""
     with pytest.raises(AccessRefused):
         attempt(broker, user, method, *(argument.format(user=user) for argument in arguments))
+
+
+def test_mailer_publishes_no_webhook(broker: RabbitMQ) -> None:
+    """The gateway keeps account of the attempts; what posts them is not to make any up."""
+    with pytest.raises(AccessRefused):
+        publish(broker, "mailer", EXCHANGE, WEBHOOKS)
+
+
+def test_rejected_webhook_is_kept(broker: RabbitMQ) -> None:
+    """As mail is, and the gateway gets its copy."""
+    publish(broker, "gateway", EXCHANGE, WEBHOOKS)
+    move(broker, "mailer", WEBHOOKS, reject=True)
+
+    assert WEBHOOKS == move(broker, "admin", "mailer.dead")
+    assert WEBHOOKS == move(broker, "gateway", ALARMS)
 
 
 @pytest.mark.parametrize("user", ["gateway", "mailer"])

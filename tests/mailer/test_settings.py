@@ -56,6 +56,9 @@ PROMISED: dict[str, Any] = {
     "recovery_ramp_seconds": 10.0,
     "account_patience_seconds": 600.0,
     "bulk_requests": 4,
+    "webhook_slots": 50,
+    "webhook_deadline_seconds": 15.0,
+    "webhook_networks": (),
     "claims_retention_days": 30.0,
     "bug_retry_limit": 60,
     "bug_backoff_cap_seconds": 600,
@@ -95,6 +98,15 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     settings = load()
 
     assert (7, "postgresql://a:b@db/claims") == (settings.slots, settings.claims_url.get_secret_value())
+
+
+def test_networks_of_webhooks_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In CIDR notation; a single address is one, too."""
+    monkeypatch.setenv("PILLARBOX_WEBHOOK_NETWORKS", "10.1.0.0/16, ::1, 127.0.0.1,")
+    settings = load()
+
+    assert ("10.1.0.0/16", "::1/128", "127.0.0.1/32") == tuple(map(str, settings.webhook_networks))
+    assert ["10.1.0.0/16", "::1/128", "127.0.0.1/32"] == settings.changed()["webhook_networks"]
 
 
 def test_defaults_are_not_worth_a_line() -> None:
@@ -140,6 +152,12 @@ def test_secrets_are_starred() -> None:
         ("recovery_ramp_seconds", "0"),
         ("account_patience_seconds", "-1"),
         ("bulk_requests", "0"),
+        ("webhook_slots", "0"),
+        ("webhook_slots", "2001"),
+        ("webhook_deadline_seconds", "0"),
+        ("webhook_networks", "10.0.0.0/99"),
+        ("webhook_networks", "10.0.0.1/8"),
+        ("webhook_networks", "localhost"),
         ("claims_retention_days", "0"),
         ("bug_retry_limit", "-1"),
         ("bug_backoff_cap_seconds", "0"),
