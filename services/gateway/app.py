@@ -13,8 +13,10 @@ from services.gateway.api.authentication import authenticate
 from services.gateway.api.batch import Batches
 from services.gateway.api.description import describe
 from services.gateway.api.emails import Drafting, Emails
+from services.gateway.api.event_stream import EventStreamHandlers
 from services.gateway.api.health import Health
 from services.gateway.api.listing import EmailListing
+from services.gateway.api.provider_events import ProviderEvents
 from services.gateway.api.rate_limit import RateLimit
 from services.gateway.api.reference import Reference
 from services.gateway.api.replays import ReplayHandlers
@@ -22,17 +24,27 @@ from services.gateway.api.requests import BodyReader
 from services.gateway.api.sendgrid import MailSend
 from services.gateway.api.suppressions import SuppressionHandlers
 from services.gateway.api.templates import TemplateHandlers
+from services.gateway.api.unsubscribe import UnsubscribeHandlers
+from services.gateway.api.webhook_events import WebhookEventHandlers
+from services.gateway.api.webhooks import WebhookHandlers
 from services.gateway.bulk_replay import BulkReplay
+from services.gateway.event_stream import EventStreams
+from services.gateway.ledger.feed import Feed
 from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.replays import Replays
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.suppressions import Suppressions
 from services.gateway.ledger.templates import StoredTemplates
-from services.gateway.parts import parts_of
+from services.gateway.ledger.webhook_history import WebhookHistory
+from services.gateway.ledger.webhooks import Webhooks
+from services.gateway.parts import Parts, parts_of
+from services.gateway.provider_events import fetching
+from services.gateway.provider_events.intake import Intake
 from services.gateway.settings import Settings
 from services.gateway.templates.editing import Editing
 from services.gateway.templates.published import Templates
+from services.gateway.unsubscribing import Tokens, Unsubscribing
 
 HEALTH = web.AppKey("health", Health)
 """Where the process finds the readiness switch when it is told to stop."""
@@ -64,7 +76,8 @@ def create_app(settings: Settings) -> web.Application:
     held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
     acceptance = Acceptance(parts.writer, SuppressionCheck(suppressions), held)
     templates = Templates(stored)
-    drafting = Drafting(templates)
+    tokens = Tokens.of([key.get_secret_value() for key in settings.unsubscribe_keys])
+    drafting = Drafting(templates, Unsubscribing.of(settings.public_url, tokens))
     app.add_routes(Batches(acceptance, drafting, body).routes())
     app.add_routes(Emails(acceptance, drafting, parts.ledger, Schedule(parts.sessions), body).routes())
     listing = Listing(parts.sessions)
@@ -75,8 +88,28 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(ApiKeyHandlers(parts.api_keys, parts.keyring, body).routes())
     app.add_routes(SuppressionHandlers(suppressions, body).routes())
     app.add_routes(TemplateHandlers(stored, Editing(stored, templates), body).routes())
+    webhooks = Webhooks(parts.sessions)
+    app.add_routes(WebhookHandlers(webhooks, body, settings.webhook_networks).routes())
+    app.add_routes(WebhookEventHandlers(webhooks, WebhookHistory(parts.sessions)).routes())
+    app.add_routes(UnsubscribeHandlers(tokens, parts.dispatch).routes())
+    streams = _event_streams(parts, settings)
+    app.add_routes(streams.routes())
+    app.on_shutdown.append(streams.end)
+    readers = {name: account.reader(name) for name, account in settings.provider_events.items()}
+    intake = Intake(readers, parts.dispatch.publish, fetching.Fetcher(fetching.get))
+    app.add_routes(ProviderEvents(intake, body).routes())
     app.add_routes(app[HEALTH].routes())
     description = describe(version=__version__, body_limit=settings.body_limit_bytes)
     app.add_routes(Reference(description).routes())
     app.cleanup_ctx.append(parts.run)
     return app
+
+
+def _event_streams(parts: Parts, settings: Settings) -> EventStreamHandlers:
+    streams = EventStreams(
+        Feed(parts.sessions),
+        interval=settings.event_stream_interval_seconds,
+        per_key=settings.event_streams_per_key,
+        limit=settings.event_streams_limit,
+    )
+    return EventStreamHandlers(streams, parts.keyring, settings.event_stream_heartbeat_seconds)

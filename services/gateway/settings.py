@@ -6,21 +6,38 @@ Each is read from the environment variable ``PILLARBOX_`` + its name in capitals
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from services.gateway.provider_events.account_settings import EventsSettings, with_kinds
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _VISIBLE = re.compile(r"[!-~]{8,}")
+
+
+def _listed(value: object) -> object:
+    """Let a text stand for what it lists between commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
 
 
 class Settings(BaseSettings):
     """The gateway's settings; the defaults are the embedded mode, which needs nothing installed."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PILLARBOX_", extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+        env_prefix="PILLARBOX_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
@@ -92,6 +109,37 @@ class Settings(BaseSettings):
     retention_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often the gateway looks for bodies and idempotency keys that are too old."""
 
+    provider_events: Annotated[dict[str, EventsSettings], BeforeValidator(with_kinds)] = {}
+    """Accounts whose providers tell here what became of messages, by name:
+    ``PILLARBOX_PROVIDER_EVENTS__<NAME>__<FIELD>``, or one JSON object."""
+
+    webhook_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+    ] = ()
+    """Networks, separated by commas, that webhooks may be posted to although they are not public, over HTTP
+    too.  Empty, as in production: HTTPS to public addresses only.  The mailer has it under the same name."""
+
+    webhook_retention_days: Annotated[float, Field(ge=0, le=36_500)] = 30.0
+    """How long it is kept what webhooks told, and every attempt at it; 0 is for ever."""
+
+    event_stream_interval_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """How often the ledger is asked for new events while anybody streams them: so late is a stream."""
+
+    event_stream_heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """How often a stream gives a sign of life, and its API key is looked at; proxies hang up after 30 s."""
+
+    event_streams_per_key: Annotated[int, Field(ge=1)] = 10
+    """Streams of events that one API key may have open at a gateway."""
+
+    event_streams_limit: Annotated[int, Field(ge=1)] = 500
+    """Streams of events that a gateway serves at once; each is a connection, and no request in flight."""
+
+    public_url: Annotated[str | None, BeforeValidator(lambda url: url or None)] = None
+    """Where recipients reach this gateway, for links to unsubscribe: ``https://mail.example.com``."""
+
+    unsubscribe_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Fernet keys for those links, separated by commas: the first makes links, all of them read links."""
+
     drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
     """On shutdown, how long running requests and the relay may take to finish."""
 
@@ -100,6 +148,30 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe log line that is written."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        # Mail programs post to HTTPS only (RFC 8058, section 3.1); on loopback nobody but a developer does.
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        if not is_safe or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("must be an https:// URL without user, query and fragment")
+        return url
+
+    @field_validator("unsubscribe_keys")
+    @classmethod
+    def _fernet_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        try:
+            for key in keys:
+                Fernet(key.get_secret_value())
+        except ValueError:
+            raise ValueError(
+                "must be keys as Fernet.generate_key() makes them, separated by commas"
+            ) from None
+        return keys
 
     @field_validator("development_key")
     @classmethod
@@ -131,9 +203,26 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SystemExit(
-            "\n".join(
-                f"PILLARBOX_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
-                for problem in error.errors(include_input=False, include_url=False)
+        problems = error.errors(include_input=False, include_url=False)
+        raise SystemExit("\n".join(map(_told, problems))) from None
+    except SettingsError:
+        raise SystemExit("PILLARBOX_PROVIDER_EVENTS: no JSON object") from None  # no other setting is JSON
+
+
+def _told(problem: ErrorDetails) -> str:
+    """Name the environment variable that a setting stands in, and say what is wrong with it."""
+    place, told = problem["loc"], problem["msg"]
+    match place:
+        case ("provider_events", account) if problem["type"] == "union_tag_invalid":
+            place, told = (
+                ("provider_events", account, "kind"),
+                f"not one of {problem['ctx']['expected_tags']}",
             )
-        ) from None
+        case (
+            "provider_events",
+            account,
+            _,
+            *field,
+        ):  # in between stands the kind, which is no part of the name
+            place = ("provider_events", account, *field)
+    return f"PILLARBOX_{'__'.join(map(str, place)).upper()}: {told}"

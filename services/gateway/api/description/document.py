@@ -78,6 +78,9 @@ class _Writer:
         }
         if operation.body is not None:
             written["requestBody"] = self._body(operation.body)
+        if operation.written:
+            given = {"schema": {"description": "As its author writes it."}, **_examples(operation.written)}
+            written["requestBody"] = {"required": True, "content": {"application/json": given}}
         return {name: value for name, value in written.items() if value not in ("", None)}
 
     def components(self) -> dict[str, dict[str, Any]]:

@@ -75,6 +75,8 @@ class Operation:
     """What an API key must be allowed; None if everybody may call."""
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
+    written: Mapping[str, Any] = field(default_factory=dict)
+    """Examples of a body that others have given a form of theirs, of which nothing is said here."""
     answers: tuple[Answer, ...]
     problems: tuple[str, ...] = ()
     """What can go wrong beside what can with every such call; keys of the catalogue."""

@@ -6,6 +6,7 @@ from services.gateway.api.description import (
     api_keys,
     emails,
     gateway,
+    provider_events,
     replays,
     sendgrid,
     suppressions,
@@ -21,6 +22,7 @@ OPERATIONS = (
     *webhooks.OPERATIONS,
     *api_keys.OPERATIONS,
     *sendgrid.OPERATIONS,
+    *provider_events.OPERATIONS,
     *gateway.OPERATIONS,
 )
 
@@ -32,6 +34,7 @@ TAGS = {
     "Webhooks": "Have your own server told what becomes of your messages.",
     "API keys": "Who may call, and what for.",
     "SendGrid": "The same service in SendGrid's words.",
+    "Provider events": "What the providers tell of the messages that they took.",
     "Gateway": "Probes, and this description.",
 }
 """The groups of calls, in the same order."""
