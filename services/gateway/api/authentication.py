@@ -41,7 +41,7 @@ def authenticate(keyring: Keyring, rate_limit: RateLimit) -> Middleware:
         if permission is None:
             log.error("route.unmarked", route=match.route.resource and match.route.resource.canonical)
             raise problems.internal_server_error()
-        identity = await _identify(request, keyring)
+        identity = await identify(request, keyring)
         request[CALLER] = identity
         _count(request, identity, rate_limit)
         if not identity.may(permission):
@@ -51,7 +51,12 @@ def authenticate(keyring: Keyring, rate_limit: RateLimit) -> Middleware:
     return middleware
 
 
-async def _identify(request: web.Request, keyring: Keyring) -> Caller:
+async def identify(request: web.Request, keyring: Keyring) -> Caller:
+    """Return who is behind the request's API key.
+
+    Raises:
+        Problem: 401, there is no key; 403, it is worth nothing; 503, the ledger is away.
+    """
     scheme, _, text = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     text = text.strip()
     if scheme.lower() != _SCHEME or not text:

@@ -26,6 +26,7 @@ from services.gateway.submission.email import EmailSubmission, Rescheduling, par
 from services.gateway.submission.validation import read
 from services.gateway.templates.published import TemplateContent, Templates
 from services.gateway.tenants.callers import Caller, Permission
+from services.gateway.unsubscribing import Subscriber, Unsubscribing
 from shared.signatures import SendEmail, SendWelcomeEmail
 
 # Without this a batch, or a replay, would be a message as soon as the method is another one.
@@ -39,6 +40,11 @@ RESENDS = web.RequestKey("resends", bool)
 
 RETRY_AFTER_SECONDS = 2
 
+_NO_LINKS = FieldError(
+    "/unsubscribe",
+    "is not possible here: the operator has not set PILLARBOX_PUBLIC_URL and PILLARBOX_UNSUBSCRIBE_KEYS",
+)
+
 T = TypeVar("T")
 
 
@@ -47,6 +53,8 @@ class Drafting:
     """Makes drafts of submissions: gives them their ids, and looks their templates up."""
 
     templates: Templates
+    unsubscribing: Unsubscribing | None = None
+    """None where the operator has not set what it takes."""
 
     async def draft(
         self, caller: Caller, submission: EmailSubmission, *, key: Key | None = None, place: str = ""
@@ -54,11 +62,22 @@ class Drafting:
         """Return the draft of a submission that stands at *place* in the body.
 
         Raises:
-            Problem: 422, the template is not there or lacks something; 503, the ledger is away.
+            Problem: 422, the template is not there or lacks something, or there are no links to
+                unsubscribe here; 503, the ledger is away.
         """
         template = await self._template(caller.tenant, submission)
         signature = submission.signature(new_message_id(), caller.tenant, template)
+        if submission.unsubscribe:
+            signature = self._with_link(signature)
         return Draft(signature, submission.scheduled_at, key, place)
+
+    def _with_link(self, signature: SendEmail) -> SendEmail:
+        if self.unsubscribing is None:
+            raise problems.invalid_fields([_NO_LINKS])
+        (recipient,) = signature.to
+        subscriber = Subscriber(signature.tenant, recipient.email, signature.message_id)
+        headers = signature.headers | self.unsubscribing.headers(subscriber)
+        return signature.model_copy(update={"headers": headers})
 
     async def _template(self, tenant: str, submission: EmailSubmission) -> TemplateContent | None:
         if submission.template is None:

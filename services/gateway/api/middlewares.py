@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -23,12 +24,26 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = "X-Request-Id"
+_NAMED = web.RequestKey("request_id", str)
 SERVER = "Pillarbox"
 """What answers; which version of what it is made of is nobody's business (RFC 9110, section 10.2.4)."""
+
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PROBES = frozenset({"/healthz", "/readyz"})
 _OVERLOAD_RETRY_AFTER_SECONDS = 1
 _HUNG_UP = 499  # what is logged when the caller went away before there was an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A request's place among those in flight."""
+
+    release: Callable[[], None]
+    """Gives it back early: a stream that has begun has a limit of its own."""
+
+
+SLOT = web.RequestKey("slot", Slot)
+"""Key under which a request carries its place."""
 
 
 @web.middleware
@@ -38,16 +53,22 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = given if _USABLE_ID.fullmatch(given) else uuid.uuid4().hex
     started = time.perf_counter()
     status = _HUNG_UP
+    request[_NAMED] = request_id
     try:
         response = await handler(request)
         status = response.status
-        response.headers[REQUEST_ID] = request_id
-        response.headers["Server"] = SERVER
-        response.headers.update(request.get(HEADERS, ()))
+        head(request, response)
         return response
     finally:
         if request.path not in _PROBES:
             _log_line(request, request_id, status, time.perf_counter() - started)
+
+
+def head(request: web.Request, response: web.StreamResponse) -> None:
+    """Give an answer the headers that all answers have; a stream asks for them before it begins."""
+    response.headers[REQUEST_ID] = request[_NAMED]
+    response.headers["Server"] = SERVER
+    response.headers.update(request.get(HEADERS, ()))
 
 
 def _log_line(request: web.Request, request_id: str, status: int, seconds: float) -> None:
@@ -105,10 +126,19 @@ def limit_in_flight(limit: int, *, limit_bytes: int, largest: int) -> Middleware
             raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS)
         in_flight += 1
         bytes_in_flight += size
+        is_counted = True
+
+        def release() -> None:
+            nonlocal in_flight, bytes_in_flight, is_counted
+            if is_counted:
+                in_flight -= 1
+                bytes_in_flight -= size
+                is_counted = False
+
+        request[SLOT] = Slot(release)
         try:
             return await handler(request)
         finally:
-            in_flight -= 1
-            bytes_in_flight -= size
+            release()
 
     return middleware

@@ -95,16 +95,21 @@ class Feed:
         """Return where to begin: at *position*, which after a restore is another place, or at the end."""
         if not self._sessions.is_sqlite:
             await self._forget_restored(tenant)
+        if position is None:
+            return await self.end()
+        if self._sessions.is_sqlite:
+            return Position(0, position.sequence)
         async with self._sessions.reading(patience=_PATIENCE) as connection:
-            if position is None:
-                return await self._horizon(connection)
-            if self._sessions.is_sqlite:
-                return Position(0, position.sequence)
             its = sa.select(events.c.transaction_id).where(events.c.sequence == position.sequence)
             to_come, stored = (await connection.execute(sa.select(_XMAX, its.scalar_subquery()))).one()
         # Its number may have come up again here, but then the row says that it was restored.
         is_older = position.transaction_id >= to_come or stored == 0
         return Position(0, position.sequence) if is_older else position
+
+    async def end(self) -> Position:
+        """Return the place before which everything is known."""
+        async with self._sessions.reading(patience=_PATIENCE) as connection:
+            return await self._horizon(connection)
 
     async def since(self, tenant: str, position: Position) -> Sequence[FeedEvent]:
         """Return the tenant's next events behind *position*, at most ``PAGE`` of them."""

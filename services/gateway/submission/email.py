@@ -1,7 +1,7 @@
 """The public API's idea of an e-mail to be sent, wire-compatible with Resend's.
 
 Source: https://resend.com/docs/api-reference/emails/send-email; ``metadata``, ``expires_at``,
-``priority`` and ``on_uncertain`` are ours.
+``priority``, ``on_uncertain`` and ``unsubscribe`` are ours.
 
 Every model refuses fields it does not know: a misspelt ``repy_to`` must not vanish silently.
 Where JSON has null, the field counts as left out, since some SDKs write all their fields.  If a
@@ -14,9 +14,18 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from services.gateway import unsubscribing
 from services.gateway.submission import limits, recipients
 from services.gateway.submission.attachments import Attachments
 from services.gateway.submission.headers import Headers, one_line
@@ -39,6 +48,7 @@ def _no_nul(body: str | None) -> str | None:
 
 _Body = Annotated[Body | None, AfterValidator(_no_nul)]
 _Subject = Annotated[Line, Field(min_length=1, max_length=limits.SUBJECT_LENGTH), AfterValidator(one_line)]
+_UNSUBSCRIBE_HEADERS = {name.lower() for name in unsubscribing.HEADERS}
 _REQUIRED = PydanticCustomError("missing", "is required")
 
 # A template, or bodies of its own; null, and for bodies nothing, count as left out.
@@ -90,6 +100,12 @@ class EmailSubmission(Submission):
     headers: Headers = Field(
         default={}, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
     )
+    # Behind those whom it is about, and the headers that it makes.
+    unsubscribe: StrictBool | None = Field(
+        default=None,
+        description="Add a link, and a button of the mail program, that puts the recipient on your list of "
+        "suppressions for bulk mail (RFC 8058). Takes exactly one recipient; meant for `bulk` mail.",
+    )
     attachments: Attachments = Field(default=(), description="Files, at most 20.")
     tags: Tags = Field(default=(), description="Words for the provider's own reports, at most 20.")
     metadata: Metadata = Field(default={}, description="Your own data, handed back with the message.")
@@ -134,6 +150,17 @@ class EmailSubmission(Submission):
     def _copied(cls, cc: tuple[Address, ...], info: ValidationInfo) -> tuple[Address, ...]:
         recipients.count(info.data.get("to", ()), cc)
         return cc
+
+    @field_validator("unsubscribe")
+    @classmethod
+    def _of_one_recipient(cls, wanted: bool | None, info: ValidationInfo) -> bool | None:  # noqa: FBT001
+        # Fields that were refused are missing from ``data``, and have been reported already.
+        if wanted:
+            if sum(len(info.data.get(field, ())) for field in ("to", "cc", "bcc")) > 1:
+                raise ValueError("needs a message to exactly one recipient, since the link is theirs")
+            if {name.lower() for name in info.data.get("headers", ())}.intersection(_UNSUBSCRIBE_HEADERS):
+                raise ValueError(f"cannot be combined with the headers {' and '.join(unsubscribing.HEADERS)}")
+        return wanted
 
     @field_validator("text", "html")
     @classmethod
