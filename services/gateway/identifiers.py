@@ -28,3 +28,8 @@ def first_id_of(moment: datetime, *, shift: timedelta = timedelta(0)) -> UUID:
     """
     milliseconds = (moment - _EPOCH + shift) // timedelta(milliseconds=1)
     return UUID(int=min(max(milliseconds, 0), _MILLISECONDS_48_BITS) << 80)
+
+
+def moment_of(message_id: UUID) -> datetime:
+    """The millisecond that an id was made in."""
+    return _EPOCH + (message_id.int >> 80) * timedelta(milliseconds=1)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.gateway.identifiers import first_id_of, new_message_id
 from services.gateway.ledger.schema import lookups, messages
-from shared.signatures import Address, SendEmail
+from shared.signatures import Address, SendEmail, Tag
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 TABLES = ("messages", "lookups", "events", "idempotency_keys", "suppressions")
@@ -50,6 +50,9 @@ class Item:
             to=tuple(Address(email=recipient) for recipient in self.recipients or ("ann@example.org",)),
             subject="Hi",
             text="Hello",
+            tags=tuple(
+                Tag(name=name, value=value) for name, _, value in (tag.partition(":") for tag in self.tags)
+            ),
         )
 
     def row(self) -> dict[str, Any]:

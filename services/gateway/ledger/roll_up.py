@@ -1,0 +1,125 @@
+"""Accepted messages, counted into the statistics afterwards: the accept path writes nothing for that.
+
+Messages are counted in the order of their ids, a slice at a time.  A mark says below which id all
+are counted; it moves in the transaction that adds a slice, and only if it still stands where the
+slice begins.  So a slice is counted once, whoever else counts, and whenever a process dies.
+
+A message is committed after its id was made.  One that is not yet to be seen must not be passed:
+so nothing younger than :data:`MARGIN` is counted here, and whoever asks has that part counted anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.gateway.identifiers import first_id_of, moment_of
+from services.gateway.latencies import UNMEASURED
+from services.gateway.ledger.known_messages import KnownMessage
+from services.gateway.ledger.reporting_tables import roll_ups
+from services.gateway.ledger.schema import events, messages, moment_in
+from services.gateway.ledger.sessions import Sessions
+from services.gateway.ledger.statistics import Key, add, hour_of
+from services.gateway.states import ACCEPTED
+from shared.signatures import Event
+
+MARGIN: Final = timedelta(minutes=15)
+"""How long after its id was made a message is certainly committed.
+
+That takes a second or two; the rest is for a gateway's clock, which ids are made by, that is slow.
+"""
+
+_ROWS: Final = 500
+_PATIENCE: Final = 5.0
+_SUBJECT: Final = "messages"
+_NONE: Final = UUID(int=0)
+
+# Its recipients were suppressed, so it ended as it was accepted; no recorder hears of that.
+_ENDED_AT_ONCE: Final = (
+    sa.select(sa.literal(1))
+    .where(events.c.message_id == messages.c.id, events.c.key == Event.SUPPRESSED)
+    .exists()
+)
+
+
+class RollUp:
+    """Each step raises what :class:`Sessions` raises."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def step(self) -> int:
+        """Count a slice of messages; return how many, 0 if there are no more or somebody else was faster."""
+        async with self._sessions.reading(patience=_PATIENCE) as connection:
+            mark = await mark_of(connection)
+            rows = await _slice(connection, mark, await _horizon(connection))
+        if not rows:
+            return 0  # as mostly, and no reason to ask for the right to write
+        below = UUID(int=rows[-1].id.int + 1)
+        async with self._sessions.writing() as connection:
+            if not await self._moved(connection, mark, below):
+                return 0
+            await add(connection, _counts(rows))
+        return len(rows)
+
+    async def _moved(self, connection: AsyncConnection, mark: UUID, below: UUID) -> bool:
+        """Move the mark, unless somebody else has; nobody else can until the transaction ends."""
+        begun = self._sessions.insert(roll_ups).values(subject=_SUBJECT, below=_NONE)
+        if mark == _NONE:
+            await connection.execute(begun.on_conflict_do_nothing())
+        change = sa.update(roll_ups).where(roll_ups.c.subject == _SUBJECT, roll_ups.c.below == mark)
+        return (await connection.execute(change.values(below=below))).rowcount == 1
+
+
+async def mark_of(connection: AsyncConnection) -> UUID:
+    """The id below which all messages are counted."""
+    query = sa.select(roll_ups.c.below).where(roll_ups.c.subject == _SUBJECT)
+    return (await connection.execute(query)).scalar_one_or_none() or _NONE
+
+
+async def _horizon(connection: AsyncConnection) -> UUID:
+    now: datetime = (await connection.execute(sa.select(moment_in(0)))).scalar_one()
+    return first_id_of(now, shift=-MARGIN)
+
+
+async def _slice(connection: AsyncConnection, mark: UUID, horizon: UUID) -> Sequence[sa.Row[Any]]:
+    query = (
+        sa.select(
+            messages.c.id,
+            messages.c.tenant,
+            messages.c.accepted_at,
+            messages.c.scheduled_at,
+            sa.func.coalesce(messages.c.summary, b"").label("content"),
+            _ENDED_AT_ONCE.label("ended_at_once"),
+        )
+        .where(messages.c.id >= mark, messages.c.id < horizon)
+        .order_by(messages.c.id)
+        .limit(_ROWS)
+    )
+    return (await connection.execute(query)).all()
+
+
+def _counts(rows: Iterable[sa.Row[Any]]) -> Counter[Key]:
+    counts: Counter[Key] = Counter()
+    for row in rows:
+        hour = hour_of(moment_of(row.id))
+        for tag in {"", *_known(row).tags()}:
+            for event in (ACCEPTED, Event.SUPPRESSED)[: 1 + bool(row.ended_at_once)]:
+                counts[row.tenant, tag, hour, "", event, UNMEASURED] += 1
+    return counts
+
+
+def _known(row: sa.Row[Any]) -> KnownMessage:
+    return KnownMessage(
+        id=row.id,
+        tenant=row.tenant,
+        accepted_at=row.accepted_at,
+        scheduled_at=row.scheduled_at,
+        content=row.content,
+    )
