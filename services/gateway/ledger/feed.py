@@ -149,12 +149,11 @@ class Feed:
     async def _forget_restored(self, tenant: str) -> None:
         """Set events to 0 that another server wrote: what is not newer than one of a transaction to come."""
         to_come = sa.select(_XMAX).scalar_subquery()
-        strange = sa.select(sa.func.max(events.c.sequence)).where(
-            events.c.tenant == tenant, events.c.transaction_id >= to_come
-        )
+        strange = (events.c.tenant == tenant, events.c.transaction_id >= to_come)
         async with self._sessions.reading(patience=_PATIENCE) as connection:
-            last = (await connection.execute(strange)).scalar_one()
-        changed = 0 if last is None else _AT_ONCE  # none, as always but after a restore
+            last = await connection.scalar(sa.select(sa.func.max(events.c.sequence)).where(*strange))
+        if last is None:
+            return  # as always, but after a restore
         # In the order of transactions, so that whoever goes on after a crash finds what is left to do.
         restored = (
             sa.select(events.c.sequence)
@@ -163,6 +162,7 @@ class Feed:
             .limit(_AT_ONCE)
         )
         forget = sa.update(events).where(events.c.sequence.in_(restored)).values(transaction_id=0)
+        changed = _AT_ONCE
         while changed == _AT_ONCE:
             async with self._sessions.writing() as connection:
                 changed = (await connection.execute(forget)).rowcount
