@@ -1,6 +1,7 @@
 """Every setting of the gateway: meaning, unit, reason of the default.
 
-Each is read from the environment variable ``PILLARBOX_`` + its name in capitals.
+Each is read from the environment variable ``PILLARBOX_`` + its name in capitals, or from a file of that
+name: see :mod:`services.gateway.secret_files`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from services.gateway.provider_events.account_settings import EventsSettings, with_kinds
+from services.gateway.secret_files import SecretFilesError, SettingsWithSecretFiles
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _VISIBLE = re.compile(r"[!-~]{8,}")
@@ -29,7 +31,7 @@ def _listed(value: object) -> object:
     return value
 
 
-class Settings(BaseSettings):
+class Settings(SettingsWithSecretFiles, BaseSettings):
     """The gateway's settings; the defaults are the embedded mode, which needs nothing installed."""
 
     model_config = SettingsConfigDict(
@@ -108,6 +110,9 @@ class Settings(BaseSettings):
 
     retention_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often the gateway looks for bodies and idempotency keys that are too old."""
+
+    roll_up_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How often accepted messages are counted into the statistics; younger ones are counted when asked for."""
 
     provider_events: Annotated[dict[str, EventsSettings], BeforeValidator(with_kinds)] = {}
     """Accounts whose providers tell here what became of messages, by name:
@@ -205,6 +210,8 @@ def load() -> Settings:
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         raise SystemExit("\n".join(map(_told, problems))) from None
+    except SecretFilesError as error:
+        raise SystemExit(str(error)) from None
     except SettingsError:
         raise SystemExit("PILLARBOX_PROVIDER_EVENTS: no JSON object") from None  # no other setting is JSON
 

@@ -89,6 +89,8 @@ class PausingStep(bootsteps.StartStopStep):
             if paused == (lane in self._paused):
                 continue
             queue = consumer.app.amqp.queues[f"mailer.{lane}"]
+            if queue.name not in consumer.app.amqp.queues.consume_from:
+                continue  # this mailer was told to leave the lane to others (Celery's -Q or -X)
             if paused:
                 self._paused.add(lane)
                 consumer.task_consumer.cancel_by_queue(queue.name)

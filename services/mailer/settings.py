@@ -1,6 +1,7 @@
 """Every setting of the mailer: meaning, unit, reason of the default.
 
-Each is read from the environment variable ``PILLARBOX_`` + its name in capitals.
+Each is read from the environment variable ``PILLARBOX_`` + its name in capitals, or from a file of that
+name: see :mod:`services.mailer.secret_files`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from services.mailer.account_settings import (
     SendGridAccount,
     with_kinds,
 )
+from services.mailer.secret_files import SecretFilesError, SettingsWithSecretFiles
 from services.mailer.webhooks.addresses import Network, networks
 from shared.signatures import Lane
 
@@ -27,7 +29,7 @@ def _networks(given: Any) -> Any:
     return networks(given) if isinstance(given, str) else given
 
 
-class Settings(BaseSettings):
+class Settings(SettingsWithSecretFiles, BaseSettings):
     """The mailer's settings; the defaults are the embedded mode, which needs nothing installed."""
 
     model_config = SettingsConfigDict(
@@ -117,8 +119,9 @@ class Settings(BaseSettings):
     bulk_requests: Annotated[int, Field(ge=1)] = 4
     """Requests with many bulk messages each that are under way at one account; what waits shares the next."""
 
-    webhook_slots: Annotated[int, Field(ge=1, le=2000)] = 50
-    """Webhooks that one mailer posts at once; in threads of their own, lest a slow receiver take mail's."""
+    webhook_slots: Annotated[int, Field(ge=0, le=2000)] = 50
+    """Webhooks that one mailer posts at once, in threads of their own, lest a slow receiver take mail's; with
+    0 it leaves them to others."""
 
     webhook_deadline_seconds: Annotated[float, Field(gt=0)] = 15.0
     """Total time a webhook's receiver has, from looking up its name to the last byte of its answer."""
@@ -193,6 +196,8 @@ def load() -> Settings:
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         raise SystemExit("\n".join(map(_told, problems))) from None
+    except SecretFilesError as error:
+        raise SystemExit(str(error)) from None
     except SettingsError:
         raise SystemExit("PILLARBOX_PROVIDERS: no JSON object") from None  # no other setting is JSON
 

@@ -103,7 +103,8 @@ def create_worker(settings: Settings) -> Celery:
     app = Mailer("pillarbox.mailer")
     app.conf.update(_celery_settings(where, settings))
     app.steps["consumer"].add(PausingStep)
-    app.steps["consumer"].add(WebhookStep)
+    if settings.webhook_slots:
+        app.steps["consumer"].add(WebhookStep)
     if where.is_amqp:
         app.steps["consumer"].add(DeadLetterStep)
     background = BackgroundLoop()

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 from services.gateway.settings import Settings, load
 
 PROMISED: dict[str, Any] = {
+    "secrets_directory": None,
     "host": "127.0.0.1",
     "port": 8080,
     "broker_url": SecretStr("filesystem://var/broker"),
@@ -32,6 +33,7 @@ PROMISED: dict[str, Any] = {
     "templates_folder": None,
     "body_retention_days": 30.0,
     "retention_interval_seconds": 60.0,
+    "roll_up_interval_seconds": 60.0,
     "drain_timeout_seconds": 20.0,
     "idempotency_retention_seconds": 86_400.0,
     "log_format": "auto",

@@ -31,6 +31,7 @@ from services.mailer.settings import Settings, load
 from shared.signatures import Lane
 
 PROMISED: dict[str, Any] = {
+    "secrets_directory": None,
     "broker_url": SecretStr("filesystem://var/broker"),
     "claims_url": SecretStr("sqlite:///var/claims.sqlite3"),
     "slots": 100,
@@ -152,7 +153,7 @@ def test_secrets_are_starred() -> None:
         ("recovery_ramp_seconds", "0"),
         ("account_patience_seconds", "-1"),
         ("bulk_requests", "0"),
-        ("webhook_slots", "0"),
+        ("webhook_slots", "-1"),
         ("webhook_slots", "2001"),
         ("webhook_deadline_seconds", "0"),
         ("webhook_networks", "10.0.0.0/99"),
