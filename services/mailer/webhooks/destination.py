@@ -36,8 +36,13 @@ def destination(text: str, addresses: Addresses) -> URL:
     if url.raw_user is not None or url.raw_password is not None:
         raise NotPostedError("the URL holds credentials")
     if not _is_plausible(host, addresses, encrypted=url.scheme == "https"):
-        raise NotPostedError("the address is not public")
+        raise NotPostedError(refusal(url))
     return url
+
+
+def refusal(url: URL) -> str:
+    """Why the address behind a URL is not allowed."""
+    return "the address is not public" if url.scheme == "https" else "http is not allowed to this address"
 
 
 def _is_plausible(host: str, addresses: Addresses, *, encrypted: bool) -> bool:

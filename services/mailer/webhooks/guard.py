@@ -6,6 +6,7 @@ The address that is checked is the one that is connected to: nobody looks the na
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ class CheckedNames(AbstractResolver):
         guard = self._guard
         found = await self._names.resolve(host, port, family)
         allowed = [one for one in found if guard.addresses.allows(one["host"], encrypted=guard.encrypted)]
-        if found and not allowed:
-            raise NotPublicError
+        if not allowed:
+            raise NotPublicError if found else OSError(errno.EADDRNOTAVAIL, "no address")
         return allowed
 
     async def close(self) -> None:

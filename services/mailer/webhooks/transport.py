@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from services.mailer.webhooks.addresses import Addresses
-from services.mailer.webhooks.destination import NotPostedError, destination
+from services.mailer.webhooks.destination import NotPostedError, destination, refusal
 from services.mailer.webhooks.guard import CheckedNames, Guard, NotPublicError, SystemNames
 
 _KEEPALIVE_SECONDS = 3.0
@@ -77,7 +77,7 @@ class WebhookTransport:
         except TimeoutError:
             raise NotPostedError(f"no answer within {self._deadline:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotPostedError(_reason(error)) from None
+            raise NotPostedError(_reason(error, target)) from None
         try:
             said = await _beginning(response, until)
         finally:
@@ -125,8 +125,8 @@ async def _beginning(response: aiohttp.ClientResponse, until: float) -> bytes:
     return bytes(said[:_MOST_ANSWER_BYTES])
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, target: URL) -> str:
     """Say why, without the exception's own text, which holds addresses."""
     if isinstance(error, NotPublicError) or isinstance(error.__cause__, NotPublicError):
-        return "the address is not public"
+        return refusal(target)
     return next((words for kind, words in _REASONS if isinstance(error, kind)), type(error).__name__)
