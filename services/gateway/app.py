@@ -22,6 +22,7 @@ from services.gateway.api.reference import Reference
 from services.gateway.api.replays import ReplayHandlers
 from services.gateway.api.requests import BodyReader
 from services.gateway.api.sendgrid import MailSend
+from services.gateway.api.statistics import StatisticsHandlers
 from services.gateway.api.suppressions import SuppressionHandlers
 from services.gateway.api.templates import TemplateHandlers
 from services.gateway.api.unsubscribe import UnsubscribeHandlers
@@ -33,6 +34,7 @@ from services.gateway.ledger.feed import Feed
 from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.replays import Replays
+from services.gateway.ledger.report import Report
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.suppressions import Suppressions
 from services.gateway.ledger.templates import StoredTemplates
@@ -87,6 +89,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(MailSend(acceptance, templates, body).routes())
     app.add_routes(ApiKeyHandlers(parts.api_keys, parts.keyring, body).routes())
     app.add_routes(SuppressionHandlers(suppressions, body).routes())
+    app.add_routes(StatisticsHandlers(Report(parts.sessions)).routes())
     app.add_routes(TemplateHandlers(stored, Editing(stored, templates), body).routes())
     webhooks = Webhooks(parts.sessions)
     app.add_routes(WebhookHandlers(webhooks, body, settings.webhook_networks).routes())

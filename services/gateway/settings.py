@@ -112,7 +112,7 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     """How often the gateway looks for bodies and idempotency keys that are too old."""
 
     roll_up_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
-    """How often accepted messages are counted into the statistics; younger ones are counted when asked for."""
+    """How often accepted messages are counted into the statistics; until then whoever asks counts them."""
 
     provider_events: Annotated[dict[str, EventsSettings], BeforeValidator(with_kinds)] = {}
     """Accounts whose providers tell here what became of messages, by name:

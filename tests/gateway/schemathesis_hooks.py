@@ -87,6 +87,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
         case.headers["Idempotency-Key"] = _new(case.headers["Idempotency-Key"])
     if case.query and "after" in case.query:
         case.query.pop("before", None)
+    if path == "/statistics" and case.query and "from" in case.query:
+        case.query["to"] = _later(case.query["from"])
     if path in EXISTING and case.meta.phase.name.value != "stateful" and next(_NUMBERS) % 2:
         case.path_parameters = {**case.path_parameters, **_existing(path)}
     for part in _objects(case.body):
@@ -101,6 +103,11 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
 def _new(text: str) -> str:
     """Make a text that was not there before, out of another one."""
     return f"{text[:100]}-{_RUN}-{next(_NUMBERS)}"
+
+
+def _later(moment: str) -> str:
+    """A moment some hours after another one."""
+    return (datetime.fromisoformat(moment) + timedelta(hours=5)).isoformat()
 
 
 def _existing(path: str) -> dict[str, str]:

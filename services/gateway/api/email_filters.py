@@ -56,7 +56,12 @@ def _status(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Read a moment out of a query.
+
+    Raises:
+        ValueError: It is none.
+    """
     try:
         return filters.moment(text)
     except ValueError as error:
@@ -68,8 +73,8 @@ _FILTERS: Final[MappingProxyType[str, tuple[str, Callable[[str], Any]]]] = Mappi
         "status": ("status", _status),
         "to": ("recipient", filters.recipient),
         "tag": ("tag", filters.tag),
-        "since": ("since", _moment),
-        "until": ("until", _moment),
+        "since": ("since", moment),
+        "until": ("until", moment),
     }
 )
 """The parameters, the field of :class:`Filters` that each is for, and how it is read."""
