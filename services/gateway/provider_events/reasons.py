@@ -31,5 +31,5 @@ def _without_address(word: str, local_part: str) -> str:
     bare = word.strip(_AROUND)
     if "@" in word or "%40" in word or (local_part and bare.lower() == local_part):
         before, bare, after = word.partition(bare) if bare else ("", "", "")
-        return f"{before}{_ADDRESS}{after}"
+        return f"{before.removesuffix('<')}{_ADDRESS}{after.removeprefix('>')}"
     return word
