@@ -92,7 +92,7 @@ def _posting(settings: Settings, reporter: BrokerReporter) -> Posting:
     transport = WebhookTransport(
         Addresses(settings.webhook_networks),
         settings.webhook_deadline_seconds,
-        settings.webhook_slots,
+        settings.webhook_slots or 1,  # with 0 nothing is ever posted
         trusted(),
     )
     return Posting(transport, reporter)

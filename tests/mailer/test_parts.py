@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from services.mailer.accounts.routes import Routes
 from services.mailer.broker import Broker
@@ -62,3 +63,10 @@ def test_each_lane_has_its_order_and_shares_its_accounts(tmp_path: Path) -> None
     assert ["sendgrid", "postmark"] == [account.name for account in transactional]
     assert ["postmark", "mailgun"] == [account.name for account in bulk]
     assert transactional[1] is bulk[0]
+
+
+def test_a_mailer_may_leave_webhooks_to_others(tmp_path: Path) -> None:
+    """It starts like any other."""
+    settings = Settings(webhook_slots=0, claims_url=SecretStr(f"sqlite:///{tmp_path}/claims.sqlite3"))
+
+    assert parts_of(settings, Broker("amqp://nowhere", is_amqp=True)).posting
