@@ -94,6 +94,10 @@ KINDS = {
     "rate_limit_exceeded": Kind(
         "The API key makes too many requests. Try again after Retry-After.", problems.rate_limit_exceeded(1)
     ),
+    "too_many_streams": Kind(
+        "The API key has as many streams of events open as it may have. Close one, or try again later.",
+        problems.too_many_streams(10, 2),
+    ),
     "internal_server_error": Kind("A bug of the gateway.", problems.internal_server_error()),
     "unavailable": Kind(
         "The ledger cannot be reached, and nothing was done. Try again after Retry-After.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.gateway.api.description import (
     api_keys,
     emails,
+    event_stream,
     gateway,
     provider_events,
     replays,
@@ -12,11 +13,13 @@ from services.gateway.api.description import (
     statistics,
     suppressions,
     templates,
+    unsubscribe,
     webhooks,
 )
 
 OPERATIONS = (
     *emails.OPERATIONS,
+    *event_stream.OPERATIONS,
     *replays.OPERATIONS,
     *templates.OPERATIONS,
     *suppressions.OPERATIONS,
@@ -25,6 +28,7 @@ OPERATIONS = (
     *api_keys.OPERATIONS,
     *sendgrid.OPERATIONS,
     *provider_events.OPERATIONS,
+    *unsubscribe.OPERATIONS,
     *gateway.OPERATIONS,
 )
 
@@ -38,6 +42,7 @@ TAGS = {
     "API keys": "Who may call, and what for.",
     "SendGrid": "The same service in SendGrid's words.",
     "Provider events": "What the providers tell of the messages that they took.",
+    "Unsubscribing": "What the links in your messages lead to.",
     "Gateway": "Probes, and this description.",
 }
 """The groups of calls, in the same order."""
