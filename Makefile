@@ -12,8 +12,14 @@ LEDGER ?=
 CLAIMS ?=
 WORKERS ?= 2
 
+IMAGES := gateway mailer fake-esp
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine) >/dev/null && echo $(engine))))
+ENGINE_OPTIONS ?=
+REGISTRY ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help install lock run gateway mailer migrate fake-esp test soak check format image clean
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak check format images clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -64,9 +70,12 @@ install: $(INSTALLED) ## Make .venv and install what uv.lock pins
 lock: $(INSTALLED) ## Resolve the dependencies anew
 	$(BIN)/uv lock --upgrade
 
-image: ## Build both images with docker, podman or buildah   (ENGINE=podman)
-	$(or $(ENGINE),docker) build --target gateway --tag pillarbox-gateway .
-	$(or $(ENGINE),docker) build --target mailer --tag pillarbox-mailer .
+images: $(addprefix image-,$(IMAGES)) ## Build all images        (ENGINE=docker|podman|buildah REGISTRY=host/)
+
+image-%:
+	@test -n '$(ENGINE)' || { echo 'Found neither docker, podman nor buildah'; exit 1; }
+	$(ENGINE) build $(ENGINE_OPTIONS) --target $* --tag $(REGISTRY)pillarbox-$*:$(VERSION) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) .
 
 clean: ## Remove what was installed and what runs left behind (var/)
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -35,7 +35,7 @@ class SettingsWithSecretFiles(BaseSettings):
     model_config = SettingsConfigDict(use_attribute_docstrings=True)
 
     secrets_directory: Path | None = None
-    """Folder whose files are named like variables, and hold their values; the environment goes before them."""
+    """Folder whose files are named like variables and hold their values; the environment goes before them."""
 
     @classmethod
     def settings_customise_sources(

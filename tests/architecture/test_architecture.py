@@ -153,7 +153,7 @@ def test_the_dockerfile_builds_that_very_image(service: str) -> None:
 
 def test_images_run_without_rights() -> None:
     """Not as root."""
-    assert "USER 10001" in dockerfile()["service"]
+    assert "USER 10001:10001" in dockerfile()["service"]
 
 
 def test_uv_is_pinned_to_one_version() -> None:
