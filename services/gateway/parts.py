@@ -17,16 +17,21 @@ from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.retention import Retention
+from services.gateway.ledger.roll_up import RollUp
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
+from services.gateway.ledger.webhook_events import WebhookEvents
 from services.gateway.ledger.writer import Insert, Writer
-from services.gateway.recorder import Recorder
+from services.gateway.recording.pending import Records
+from services.gateway.recording.recorder import Recorder
 from services.gateway.relay.amqp import AmqpPublisher
+from services.gateway.relay.dispatch import Dispatch
 from services.gateway.relay.publisher import Publisher
 from services.gateway.relay.relay import Relay
 from services.gateway.relay.virtual import VirtualPublisher
 from services.gateway.retention import Purger
+from services.gateway.roll_up import Accountant
 from services.gateway.settings import Settings
 from services.gateway.sweeper import Sweeper
 from services.gateway.templates.folder import TemplateFolder
@@ -34,6 +39,7 @@ from services.gateway.tenants import keys
 from services.gateway.tenants.callers import Caller, Permission
 from services.gateway.tenants.key_use import KeyUse
 from services.gateway.tenants.keyring import Keyring
+from services.gateway.webhooks.dispatcher import WebhookDispatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class Parts:
     relay: Relay
     sweeper: Sweeper
     purger: Purger
+    accountant: Accountant
     recorder: Recorder
+    dispatch: Dispatch
+    webhook_dispatcher: WebhookDispatcher
     template_folder: TemplateFolder | None
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
@@ -70,10 +79,16 @@ class Parts:
             self.relay.start()
             closing.push_async_callback(self.relay.close)
             closing.push_async_callback(self.writer.close)
+            self.dispatch.start()
+            closing.push_async_callback(self.dispatch.close)
+            self.webhook_dispatcher.start()
+            closing.push_async_callback(self.webhook_dispatcher.close)
             self.sweeper.start()
             closing.push_async_callback(self.sweeper.close)
             self.purger.start()
             closing.push_async_callback(self.purger.close)
+            self.accountant.start()
+            closing.push_async_callback(self.accountant.close)
             yield
 
 
@@ -90,6 +105,7 @@ def parts_of(settings: Settings) -> Parts:
     ledger = Ledger(sessions, silent_after=settings.silent_after_seconds)
     where = broker(settings.broker_url.get_secret_value())
     relay = Relay(_publisher(where, settings), ledger, capacity=settings.relay_capacity)
+    dispatch = Dispatch(_publisher(where, settings))
     insert = _insert(address, settings, writing)
     sweeper = Sweeper(
         ledger,
@@ -121,7 +137,10 @@ def parts_of(settings: Settings) -> Parts:
         relay,
         sweeper,
         purger,
-        Recorder(where, ledger.record),
+        Accountant(RollUp(sessions), interval=settings.roll_up_interval_seconds),
+        Recorder(where, Records(ledger.record, WebhookEvents(sessions).record)),
+        dispatch,
+        _webhook_dispatcher(settings, sessions, dispatch, relay),
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
     )
 
@@ -138,6 +157,20 @@ def _publisher(where: Broker, settings: Settings) -> Publisher:
     if where.is_amqp:
         return AmqpPublisher(where, confirm_timeout=settings.confirm_timeout_seconds)
     return VirtualPublisher(where)
+
+
+def _webhook_dispatcher(
+    settings: Settings, sessions: Sessions, dispatch: Dispatch, relay: Relay
+) -> WebhookDispatcher:
+    return WebhookDispatcher(
+        WebhookEvents(sessions),
+        dispatch,
+        relay.depth,
+        interval=settings.sweep_interval_seconds,
+        silent_after=settings.silent_after_seconds,
+        retention_days=settings.webhook_retention_days,
+        purge_interval=settings.retention_interval_seconds,
+    )
 
 
 def _insert(address: LedgerAddress, settings: Settings, writing: asyncio.Lock | None) -> Insert:

@@ -16,7 +16,8 @@ import structlog
 
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
-from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.logs import places
 from services.gateway.relay.relay import Relay

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, open_engine
 from services.gateway.ledger.deposit import Deposit, Entry, Key, Verdict, item_answer
+from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.ledger.postgresql import PostgresqlInsert
-from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.replays import Replays
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions

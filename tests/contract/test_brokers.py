@@ -23,13 +23,14 @@ from kombu import Exchange, Queue
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
-from services.gateway.ledger.queries import LedgerEvent
-from services.gateway.recorder import Recorder
+from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.recording.pending import Records
+from services.gateway.recording.recorder import Recorder
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publisher
 from services.mailer.delivery.ports import UnreportedError
 from services.mailer.reporter import BrokerReporter
-from shared.signatures import EXCHANGE, Address, RecordEvent, SendEmail
+from shared.signatures import EXCHANGE, Address, RecordEvent, RecordWebhookAttempt, SendEmail
 from tests.contract.brokers import (
     CONFIRM_TIMEOUT,
     PATIENCE,
@@ -427,6 +428,7 @@ class Recording:
 
     def __init__(self, fails: int = 0, refuses: str = "") -> None:
         self.events: list[LedgerEvent] = []
+        self.attempts: list[RecordWebhookAttempt] = []
         self.batches: list[int] = []
         self.refused = 0
         self._fails = fails
@@ -441,6 +443,10 @@ class Recording:
             raise EntryRefusedError
         self.batches.append(len(batch))
         self.events += batch
+
+    async def record_attempts(self, batch: Sequence[RecordWebhookAttempt]) -> None:
+        """Take over what became of webhooks."""
+        self.attempts += batch
 
     @property
     def words(self) -> list[str]:
@@ -464,7 +470,7 @@ async def soon(look: Callable[[], object], within: float = PATIENCE) -> None:
 async def recording(place: Place, fails: int = 0, refuses: str = "") -> AsyncIterator[Recording]:
     """A gateway's recorder at work."""
     ledger = Recording(fails, refuses)
-    recorder = Recorder(place.gateway, ledger.record)
+    recorder = Recorder(place.gateway, Records(ledger.record, ledger.record_attempts))
     recorder.start()
     try:
         if place.is_amqp:  # the queue is the gateway's to declare

@@ -16,7 +16,8 @@ from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import migrate
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
-from services.gateway.recorder import ALARMS, Recorder
+from services.gateway.recording.pending import Records
+from services.gateway.recording.recorder import ALARMS, Recorder
 from services.gateway.relay import wire
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, RecordEvent
 from tests.contract.brokers import RabbitMQPlace, until
@@ -63,7 +64,7 @@ async def box(database_url: str) -> AsyncIterator[Gateway]:
 @asynccontextmanager
 async def recording(rabbit: RabbitMQPlace, record: Any, queue: str = ALARMS) -> AsyncIterator[list[Any]]:
     """A gateway's recorder at work; what is logged meanwhile."""
-    recorder = Recorder(rabbit.gateway, record)
+    recorder = Recorder(rabbit.gateway, Records(record, record))
     with capture_logs() as lines:
         recorder.start()
         try:

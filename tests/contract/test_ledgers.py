@@ -24,7 +24,7 @@ from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, is_current, migrate, open_engine
 from services.gateway.ledger.deposit import Deposit, Entry, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
-from services.gateway.ledger.queries import LedgerEvent
+from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.ledger.schema import metadata, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.writer import Writer

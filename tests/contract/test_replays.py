@@ -445,8 +445,9 @@ async def test_nothing_but_sent_brings_a_dropped_message_back(box: Gateway) -> N
     before = await box.row(message)
     for word in ("held", "uncertain", "sending", "failed", "suppressed", "expired"):
         await box.ledger.record([event(message.id, word, 7)])
+    after = await box.row(message)
 
-    assert before == await box.row(message)
+    assert (before.status, before.progress, before.reason) == (after.status, after.progress, after.reason)
 
     await box.ledger.record([event(message.id, "sent", 1)])
 

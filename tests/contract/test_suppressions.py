@@ -19,6 +19,7 @@ from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.suppressions import Suppressions
+from shared.signatures import Lane
 from tests.contract.ledgers import TIMEOUT
 
 ANA, BOB, EVA = "ana@example.com", "bob@example.com", "eva@example.com"
@@ -37,7 +38,7 @@ class CountingSuppressions(Suppressions):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def among(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    async def among(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         self.sizes.append(len(pairs))
         self.running += 1
         self.begun.set()
@@ -229,7 +230,7 @@ async def test_only_what_is_suppressed_is_found(suppressions: Suppressions) -> N
     asked = [("acme", ANA), ("acme", EVA), ("other", EVA), ("other", ANA), ("third", ANA)]
     expected = {("acme", ANA), ("other", EVA)}
 
-    assert expected == await suppressions.among(asked)
+    assert expected == set(await suppressions.among(asked))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,9 @@ async def test_hostile_texts_are_only_texts(suppressions: Suppressions, text: st
     """Quotes, backslashes, wildcards and array syntax are found as they are, and match nothing else."""
     await suppressions.add("a'c\"m,e", [text])
 
-    assert {("a'c\"m,e", text)} == await suppressions.among([("a'c\"m,e", text), ("a'c\"m,e", ANA)])
+    found = await suppressions.among([("a'c\"m,e", text), ("a'c\"m,e", ANA)])
+
+    assert {("a'c\"m,e", text): "manual"} == found
 
 
 async def test_asking_for_many_is_one_statement_on_the_index(
@@ -264,7 +267,9 @@ async def test_concurrent_questions_share_queries(
     await suppressions.add("tenant7", [ANA])
     check = SuppressionCheck(counting)
 
-    answers = await asyncio.gather(*(check.among(f"tenant{number}", [ANA, BOB]) for number in range(100)))
+    answers = await asyncio.gather(
+        *(check.among(f"tenant{number}", [ANA, BOB], Lane.BULK) for number in range(100))
+    )
 
     assert [frozenset({ANA}) if number == 7 else frozenset() for number in range(100)] == answers
     assert len(counting.sizes) <= 2
@@ -277,10 +282,10 @@ async def test_whoever_comes_late_shares_the_next_query(
     """A suppression added before the question is seen, even if a query was under way."""
     check = SuppressionCheck(counting)
     counting.gate.clear()
-    early = asyncio.create_task(check.among("acme", [ANA]))
+    early = asyncio.create_task(check.among("acme", [ANA], Lane.BULK))
     await counting.begun.wait()
     await suppressions.add("acme", [BOB])
-    questions = [asyncio.create_task(check.among("acme", [BOB])) for _ in range(10)]
+    questions = [asyncio.create_task(check.among("acme", [BOB], Lane.BULK)) for _ in range(10)]
     await asyncio.sleep(0.05)
     counting.gate.set()
     late = await asyncio.gather(*questions)
@@ -294,7 +299,7 @@ async def test_whoever_comes_late_shares_the_next_query(
 async def test_nobody_asks_for_nobody(counting: CountingSuppressions) -> None:
     """Without recipients there is no query."""
 
-    assert frozenset() == await SuppressionCheck(counting).among("acme", [])
+    assert frozenset() == await SuppressionCheck(counting).among("acme", [], Lane.BULK)
     assert not counting.sizes
 
 
@@ -304,7 +309,7 @@ async def test_a_query_is_bounded(suppressions: Suppressions, counting: Counting
     crowds = [[f"person{crowd}-{number}@example.com" for number in range(PAIRS // 3)] for crowd in range(8)]
     await suppressions.add("acme", [crowds[7][0]])
 
-    answers = await asyncio.gather(*(check.among("acme", crowd) for crowd in crowds))
+    answers = await asyncio.gather(*(check.among("acme", crowd, Lane.BULK) for crowd in crowds))
 
     assert [frozenset()] * 7 + [frozenset({crowds[7][0]})] == answers
     assert max(counting.sizes) <= PAIRS
@@ -315,13 +320,15 @@ async def test_a_ledger_that_is_away_is_told_to_all(counting: CountingSuppressio
     check = SuppressionCheck(counting)
     counting.error = LedgerUnavailableError(unknown=True)
 
-    errors = await asyncio.gather(*(check.among("acme", [ANA]) for _ in range(5)), return_exceptions=True)
+    errors = await asyncio.gather(
+        *(check.among("acme", [ANA], Lane.BULK) for _ in range(5)), return_exceptions=True
+    )
     counting.error = None
 
     assert [(LedgerUnavailableError, False)] * 5 == [
         (type(error), getattr(error, "unknown", None)) for error in errors
     ]
-    assert frozenset() == await check.among("acme", [ANA])
+    assert frozenset() == await check.among("acme", [ANA], Lane.BULK)
 
 
 async def test_a_bug_leaves_nobody_waiting(counting: CountingSuppressions) -> None:
@@ -330,7 +337,9 @@ async def test_a_bug_leaves_nobody_waiting(counting: CountingSuppressions) -> No
     counting.error = ZeroDivisionError()
 
     async with asyncio.timeout(TIMEOUT):
-        errors = await asyncio.gather(*(check.among("acme", [ANA]) for _ in range(5)), return_exceptions=True)
+        errors = await asyncio.gather(
+            *(check.among("acme", [ANA], Lane.BULK) for _ in range(5)), return_exceptions=True
+        )
 
     assert [ZeroDivisionError] * 5 == [type(error) for error in errors]
 
@@ -339,8 +348,8 @@ async def test_a_bug_leaves_nobody_waiting(counting: CountingSuppressions) -> No
 async def test_a_caller_that_goes_away_harms_nobody(counting: CountingSuppressions, *, during: bool) -> None:
     """Its question is dropped, before or after it was asked; the others are answered."""
     check = SuppressionCheck(counting)
-    gone = asyncio.create_task(check.among("acme", [ANA]))
-    staying = asyncio.create_task(check.among("acme", [BOB]))
+    gone = asyncio.create_task(check.among("acme", [ANA], Lane.BULK))
+    staying = asyncio.create_task(check.among("acme", [BOB], Lane.BULK))
     await (counting.begun.wait() if during else asyncio.sleep(0))
     gone.cancel()
     async with asyncio.timeout(TIMEOUT):

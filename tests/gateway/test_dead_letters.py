@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.gateway.dead_letters import read_dead_letter
+from services.gateway.recording.dead_letters import read_dead_letter
 from services.gateway.states import MOST_SERIES
 
 ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.writer import Writer
 from services.gateway.problems import FieldError, Problem
 from services.gateway.tenants.callers import Caller
-from shared.signatures import SendEmail
+from shared.signatures import Lane, SendEmail
 
 MOST_BYTES = 20_000_000
 """What the messages of one request may be together; twice the largest body by default."""
@@ -67,7 +67,10 @@ class Acceptance:
         item_keys = tuple(draft.key for draft in drafts) if any(draft.key for draft in drafts) else ()
         keys = [one for one in (key, *item_keys) if one is not None]
         with self._in_progress.reserve(caller.tenant, keys):
-            suppressed = await self._suppressed(caller.tenant, drafts)
+            suppressed = {
+                lane: await self._suppressed(caller.tenant, drafts, lane)
+                for lane in {draft.signature.lane for draft in drafts}
+            }
             entries = tuple(_entries(drafts, suppressed))
             verdict = await self._commit(Deposit(caller.tenant, entries, answer, key, item_keys, strict))
         if verdict.replayed is not None:
@@ -97,10 +100,11 @@ class Acceptance:
             raise problems.invalid_idempotent_request(())
         return Accepted(held.answer, replayed=True)
 
-    async def _suppressed(self, tenant: str, drafts: Sequence[Draft]) -> frozenset[str]:
-        recipients = [recipient for draft in drafts for recipient in draft.recipients()]
+    async def _suppressed(self, tenant: str, drafts: Sequence[Draft], lane: Lane) -> frozenset[str]:
+        its = (draft for draft in drafts if draft.signature.lane == lane)
+        recipients = [recipient for draft in its for recipient in draft.recipients()]
         try:
-            return await self._suppressions.among(tenant, recipients)
+            return await self._suppressions.among(tenant, recipients, lane)
         except LedgerUnavailableError as error:
             raise problems.unavailable(_RETRY_AFTER_SECONDS) from error
 
@@ -115,14 +119,14 @@ class Acceptance:
             raise problems.invalid_fields([refused]) from error
 
 
-def _entries(drafts: Sequence[Draft], suppressed: frozenset[str]) -> Iterator[Entry]:
+def _entries(drafts: Sequence[Draft], suppressed: Mapping[Lane, frozenset[str]]) -> Iterator[Entry]:
     """Make the entries, but no more of them than a transaction should hold.
 
     A short batch can make long messages: each may carry the whole source of a template.
     """
     size = 0
     for draft in drafts:
-        entry = draft.entry(suppressed)
+        entry = draft.entry(suppressed[draft.signature.lane])
         size += len(entry.arguments)
         if size > MOST_BYTES:
             raise problems.too_much_together(MOST_BYTES)

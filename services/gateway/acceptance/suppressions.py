@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from services.gateway.ledger.errors import LedgerUnavailableError
-from services.gateway.ledger.suppressions import Suppressions
+from services.gateway.ledger.suppressions import Suppressions, stands_against
 
 log = structlog.get_logger()
 
@@ -22,7 +22,16 @@ PAIRS = 5000
 class _Question:
     tenant: str
     addresses: frozenset[str]
+    lane: str
     answer: asyncio.Future[frozenset[str]]
+
+    def told(self, suppressed: Mapping[tuple[str, str], str]) -> frozenset[str]:
+        """What it is answered, given the reasons of all that are suppressed among some."""
+        return frozenset(
+            address
+            for address in self.addresses
+            if (reason := suppressed.get((self.tenant, address))) and stands_against(reason, self.lane)
+        )
 
 
 class SuppressionCheck:
@@ -33,8 +42,8 @@ class SuppressionCheck:
         self._waiting: deque[_Question] = deque()
         self._asking: asyncio.Task[None] | None = None
 
-    async def among(self, tenant: str, addresses: Collection[str]) -> frozenset[str]:
-        """Return those of *addresses*, in comparable form, that the tenant must not write to.
+    async def among(self, tenant: str, addresses: Collection[str], lane: str) -> frozenset[str]:
+        """Return those of *addresses*, in comparable form, that the tenant must not write to in this lane.
 
         Raises:
             LedgerUnavailableError: The ledger does not answer; nothing was changed.
@@ -42,7 +51,7 @@ class SuppressionCheck:
         if not addresses:
             return frozenset()
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Question(tenant, frozenset(addresses), answer))
+        self._waiting.append(_Question(tenant, frozenset(addresses), lane, answer))
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
         found: frozenset[str] = await answer
@@ -79,10 +88,7 @@ class SuppressionCheck:
         else:
             for question in group:
                 if not question.answer.done():
-                    own = (
-                        address for address in question.addresses if (question.tenant, address) in suppressed
-                    )
-                    question.answer.set_result(frozenset(own) if suppressed else frozenset())
+                    question.answer.set_result(question.told(suppressed) if suppressed else frozenset())
 
 
 def _fail(group: list[_Question], error: Exception) -> None:

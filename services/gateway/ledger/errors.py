@@ -25,7 +25,8 @@ _UNAVAILABLE = (
     *(sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError),
     *(asyncpg.PostgresError, asyncpg.InterfaceError),  # raised bare where a connection is made
 )
-_DATA_IS_TO_BLAME = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
+# SQLSTATE classes: data exception, integrity constraint violation, more than an index can hold.
+_DATA_IS_TO_BLAME = ("22", "23", "54")
 
 
 @contextmanager

@@ -3,68 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from services.gateway.ledger.deposit import Entry
+from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.ledger.recording import Recording
 from services.gateway.ledger.release import without_suppressed
 from services.gateway.ledger.schema import BEGINNING, NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
-from services.gateway.states import ACCEPTED, QUEUED, RESTING, SCHEDULED, progress
+from services.gateway.states import ACCEPTED, QUEUED, SCHEDULED
 
-
-@dataclass(frozen=True, slots=True)
-class LedgerEvent:
-    """One thing that happened to a message, as the ledger keeps it."""
-
-    message_id: UUID
-    key: str
-    """The same event reported twice has the same key, and is kept once."""
-    event: str
-    actor: str
-    at: datetime
-    attempt: int = 0
-    provider: str | None = None
-    provider_message_id: str | None = None
-    reason: str | None = None
-    retry_at: datetime | None = None
-    series: int = 0
-    """Kept in the key and in the message's progress, not by itself."""
-
-
-_KEPT = [name for name in LedgerEvent.__slots__ if name != "series"]
 _MOST_DOUBLINGS = 6
 _SWEEP_BYTES = 16_000_000
 _ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
-
-_ADVANCE = (
-    sa.update(messages)
-    .where(
-        messages.c.id == sa.bindparam("of"),
-        messages.c.progress < sa.bindparam("reached", type_=sa.BigInteger),
-    )
-    .values(
-        status=sa.bindparam("event"),
-        progress=sa.bindparam("reached", type_=sa.BigInteger),
-        attempts=sa.case(
-            (
-                messages.c.attempts < sa.bindparam("attempt", type_=sa.Integer),
-                sa.bindparam("attempt", type_=sa.Integer),
-            ),
-            else_=messages.c.attempts,
-        ),
-        provider=sa.func.coalesce(sa.bindparam("by", type_=sa.Text), messages.c.provider),
-        provider_message_id=sa.func.coalesce(
-            sa.bindparam("theirs", type_=sa.Text), messages.c.provider_message_id
-        ),
-        reason=sa.bindparam("because", type_=sa.Text),
-        due_at=moment_in(sa.bindparam("wait", type_=sa.Float)),
-    )
-)
 
 
 class Ledger:
@@ -76,6 +30,7 @@ class Ledger:
     def __init__(self, sessions: Sessions, *, silent_after: float) -> None:
         self._sessions = sessions
         self._silent_after = silent_after
+        self._recording = Recording(sessions, silent_after=silent_after)
 
     async def find(self, tenant: str, message_id: UUID) -> sa.Row[Any] | None:
         """Return the tenant's message, or None."""
@@ -141,30 +96,7 @@ class Ledger:
 
     async def record(self, batch: Sequence[LedgerEvent]) -> None:
         """Append events and move their messages on; doubled events change nothing."""
-        batch = sorted(batch, key=lambda event: event.message_id)  # two recorders must not deadlock
-        rows = [{name: getattr(event, name) for name in _KEPT} for event in batch]
-        moves = [move for event in batch if (move := self._move(event)) is not None]
-        async with self._sessions.writing() as connection:
-            await connection.execute(self._sessions.insert(events).on_conflict_do_nothing(), rows)
-            if moves:
-                await connection.execute(_ADVANCE, moves)
-
-    def _move(self, event: LedgerEvent) -> dict[str, Any] | None:
-        reached = progress(event.event, event.attempt, event.series)
-        if reached is None:
-            return None
-        # Both moments are the reporter's, so their difference needs no common clock.
-        pause = (event.retry_at - event.at).total_seconds() if event.retry_at else 0.0
-        return {
-            "of": event.message_id,
-            "reached": reached,
-            "event": event.event,
-            "attempt": event.attempt,
-            "by": event.provider,
-            "theirs": event.provider_message_id,
-            "because": event.reason,
-            "wait": None if event.event in RESTING else pause + self._silent_after,
-        }
+        await self._recording.record(batch)
 
     async def _take(self, due: sa.Select[tuple[UUID]], *, limit: int, lease: float) -> list[Entry]:
         due = (

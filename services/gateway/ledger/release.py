@@ -6,7 +6,7 @@ now, and what they change is written in the transaction that takes the message.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.acceptance.entries import Draft, read_signature
 from services.gateway.ledger.deposit import Entry
+from services.gateway.ledger.endings import count_endings
 from services.gateway.ledger.schema import events, messages, moment_in, suppressions
+from services.gateway.ledger.suppressions import stands_against
 from services.gateway.states import progress
 from shared.signatures import Event
 
@@ -44,11 +46,13 @@ async def without_suppressed(
     leaving = []
     for entry in taken:
         changed = entry
-        if found := suppressed.get(entry.tenant, frozenset()).intersection(recipients.get(entry.id, ())):
+        reasons = suppressed.get(entry.tenant, {})
+        if found := left_out(recipients.get(entry.id, ()), reasons, entry.lane):
             changed = Draft(read_signature(entry.task, entry.arguments)).entry(found)
             await _rewrite(connection, changed)
         if changed.status != Event.SUPPRESSED:
             leaving.append(changed)
+    await count_endings(connection, {one.id for one in taken} - {one.id for one in leaving}, Event.SUPPRESSED)
     return leaving
 
 
@@ -75,14 +79,20 @@ def recipients_in(task: str, content: bytes) -> list[str]:
 
 async def suppressed_among(
     connection: AsyncConnection, tenant: str, addresses: Iterable[str]
-) -> frozenset[str]:
-    """Return those of *addresses*, in comparable form, that the tenant must not write to."""
-    every, found = sorted(addresses), set[str]()
+) -> dict[str, str]:
+    """Return why those of *addresses*, in comparable form, are suppressed that are."""
+    every, found = sorted(addresses), dict[str, str]()
     for start in range(0, len(every), _AT_ONCE):
         some = suppressions.c.address.in_(every[start : start + _AT_ONCE])
-        query = sa.select(suppressions.c.address).where(suppressions.c.tenant == tenant, some)
-        found.update((await connection.scalars(query)).all())
-    return frozenset(found)
+        query = sa.select(suppressions.c.address, suppressions.c.reason)
+        rows = await connection.execute(query.where(suppressions.c.tenant == tenant, some))
+        found.update((row.address, row.reason) for row in rows)
+    return found
+
+
+def left_out(recipients: Iterable[str], suppressed: Mapping[str, str], lane: str) -> frozenset[str]:
+    """Those of *recipients* that mail of a lane must not go to, given why addresses are *suppressed*."""
+    return frozenset(who for who in recipients if who in suppressed and stands_against(suppressed[who], lane))
 
 
 async def _rewrite(connection: AsyncConnection, entry: Entry) -> None:

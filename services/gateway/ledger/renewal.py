@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.gateway.acceptance.entries import Draft, in_series, read_signature
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.schema import moment_in
-from services.gateway.states import MOST_SERIES, QUEUED, RELEASED, REPLAYABLE, beginning
+from services.gateway.states import MOST_SERIES, QUEUED, RELEASED, REPLAYABLE, SENT_PROGRESS, beginning
 from shared.signatures import Event
 
 
@@ -50,7 +50,9 @@ def obstacle_of(row: Any, event: str) -> Obstacle | None:
         return Obstacle.NOT_HELD
     if row.status == Event.EXPIRED:
         return Obstacle.EXPIRED
-    if row.status not in REPLAYABLE or row.series >= MOST_SERIES:
+    # What a provider took and dropped afterwards it would drop again; and it may have reached somebody.
+    is_sent = row.progress >= SENT_PROGRESS
+    if row.status not in REPLAYABLE or is_sent or row.series >= MOST_SERIES:
         return Obstacle.NOT_REPLAYABLE
     if row.expires_at is not None and row.expires_at <= row.now:
         return Obstacle.EXPIRED

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.ledger.deposit import Entry
-from services.gateway.ledger.release import recipients_in, suppressed_among
+from services.gateway.ledger.endings import count_endings
+from services.gateway.ledger.release import left_out, recipients_in, suppressed_among
 from services.gateway.ledger.renewal import Obstacle, Skipped, change, note, notes, obstacle_of, renewed
 from services.gateway.ledger.schema import events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
@@ -28,7 +29,7 @@ _BYTES: Final = 16_000_000
 
 _ROW = (
     *(messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.summary),
-    *(messages.c.status, messages.c.series, messages.c.queued_at, messages.c.purged_at),
+    *(messages.c.status, messages.c.progress, messages.c.series, messages.c.queued_at, messages.c.purged_at),
     *(messages.c.expires_at, moment_in(0).label("now")),
     sa.func.length(messages.c.arguments).label("size"),
 )
@@ -112,6 +113,7 @@ class Replays:
             end = sa.update(messages).where(messages.c.id == message_id)
             await connection.execute(end.values(**values, reason=DROPPED, due_at=None))
             await connection.execute(sa.insert(events).values(**note(row, DROPPED, row.series)))
+            await count_endings(connection, [message_id], Event.FAILED)
         return None
 
     async def held(self, tenant: str) -> Sequence[Any]:
@@ -129,7 +131,7 @@ class Replays:
         pairs = [
             (row, entry)
             for row in rows
-            if (entry := renewed(row, arguments[row.id], suppressed.intersection(recipients[row.id])))
+            if (entry := renewed(row, arguments[row.id], left_out(recipients[row.id], suppressed, row.lane)))
         ]
         if pairs:
             await connection.execute(_BEGIN, [change(*pair) | {"wait": self._lease} for pair in pairs])

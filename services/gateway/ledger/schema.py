@@ -203,7 +203,7 @@ suppressions = sa.Table(
     # In the form that addresses are compared in: see services.gateway.submission.addresses.
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("id", sa.Uuid, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),  # "manual", "bounce" or "complaint"
+    sa.Column("reason", sa.Text, nullable=False),  # "manual", "bounce", "complaint" or "unsubscribe"
     sa.Column("message_id", sa.Uuid),  # the message whose bounce or complaint it was
     sa.Column("created_at", Moment, nullable=False),
     sa.PrimaryKeyConstraint("tenant", "address"),

@@ -5,27 +5,32 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.schema import moment_in, suppressions
 from services.gateway.ledger.sessions import Sessions
+from shared.signatures import Lane
+
+UNSUBSCRIBE: Final = "unsubscribe"
+"""The reason of a suppression that stands against bulk mail only."""
 
 # One look into the primary key per pair, whatever a planner thinks of the table's size: the
 # LIMIT and the CROSS JOIN keep PostgreSQL and SQLite from reading the whole table instead.
 _AMONG_POSTGRESQL = """
-SELECT asked.tenant, asked.address FROM unnest($1::text[], $2::text[]) AS asked (tenant, address)
+SELECT asked.tenant, asked.address, reason FROM unnest($1::text[], $2::text[]) AS asked (tenant, address)
 CROSS JOIN LATERAL (
-    SELECT FROM suppressions WHERE tenant = asked.tenant AND address = asked.address LIMIT 1
+    SELECT reason FROM suppressions WHERE tenant = asked.tenant AND address = asked.address LIMIT 1
 ) AS found
 """
 _AMONG_SQLITE = """
-SELECT tenant, address FROM json_each(?) AS asked CROSS JOIN suppressions
+SELECT tenant, address, reason FROM json_each(?) AS asked CROSS JOIN suppressions
 WHERE tenant = json_extract(asked.value, '$[0]') AND address = json_extract(asked.value, '$[1]')
 """
 
@@ -43,24 +48,19 @@ class Suppressions:
     async def add(
         self, tenant: str, addresses: Iterable[str], *, reason: str = "manual", message_id: UUID | None = None
     ) -> Sequence[sa.Row[Any]]:
-        """Suppress some addresses and return their rows; one that is suppressed already stays as it is.
+        """Suppress some addresses and return their rows.
 
-        *reason* is ``manual``, ``bounce`` or ``complaint``; *message_id* names the message that caused it.
+        One that is suppressed already stays as it is, unless it was for bulk mail only and is for all now.
+        *reason* is ``manual``, ``bounce``, ``complaint`` or ``unsubscribe``; *message_id* names the message
+        that caused it.
         """
         # In one order for everybody, or two transactions would wait for each other.
-        rows = [
-            {"tenant": tenant, "address": address, "id": new_message_id(), "reason": reason}
-            for address in sorted(set(addresses))
-        ]
+        rows = [_row(tenant, address, reason, message_id) for address in sorted(set(addresses))]
         if not rows:
             return []
-        insert = self._sessions.insert(suppressions).values(message_id=message_id, created_at=moment_in(0))
-        # Changes nothing, but makes RETURNING speak of rows that were there before.
-        kept = insert.on_conflict_do_update(
-            index_elements=["tenant", "address"], set_={"address": insert.excluded.address}
-        )
+        statement = _upsert(self._sessions.insert).returning(*suppressions.c)
         async with self._sessions.writing() as connection:
-            return (await connection.execute(kept.returning(*suppressions.c), rows)).all()
+            return (await connection.execute(statement, rows)).all()
 
     async def find(self, tenant: str, which: UUID | str) -> sa.Row[Any] | None:
         """Return one suppression, or None."""
@@ -84,8 +84,8 @@ class Suppressions:
         async with self._sessions.writing() as connection:
             return (await connection.execute(statement)).all()
 
-    async def among(self, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return those pairs of tenant and address that are suppressed.
+    async def among(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return the reasons of those pairs of tenant and address that are suppressed.
 
         It stands before every message that is accepted, so it goes to the driver directly: that
         halves its cost.
@@ -102,7 +102,46 @@ class Suppressions:
                     rows = await driver.fetch(_AMONG_POSTGRESQL, *map(list, zip(*pairs, strict=True)))
         except sqlite3.Error as error:
             raise LedgerUnavailableError(unknown=False) from error
-        return {(tenant, address) for tenant, address in rows}
+        return {(tenant, address): reason for tenant, address, reason in rows}
+
+
+def stands_against(reason: str, lane: str) -> bool:
+    """Whether a suppression with this reason stands against mail of a lane."""
+    return reason != UNSUBSCRIBE or lane == Lane.BULK
+
+
+async def suppress_told(
+    connection: AsyncConnection, insert: Any, told: Iterable[tuple[str, str, str, UUID]]
+) -> None:
+    """Suppress what providers tell of, inside a transaction: tenant, address, reason, message."""
+    strongest: dict[tuple[str, str], dict[str, Any]] = {}
+    for tenant, address, reason, message_id in told:
+        before = strongest.get((tenant, address))
+        if before is None or before["reason"] == UNSUBSCRIBE:
+            strongest[tenant, address] = _row(tenant, address, reason, message_id)
+    if strongest:
+        await connection.execute(_upsert(insert), [strongest[place] for place in sorted(strongest)])
+
+
+def _row(tenant: str, address: str, reason: str, message_id: UUID | None) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "address": address,
+        "id": new_message_id(),
+        "reason": reason,
+        "message_id": message_id,
+    }
+
+
+def _upsert(insert: Any) -> Any:
+    """Keeps a row that is there, but for a stronger reason; and makes RETURNING speak of it."""
+    statement = insert(suppressions).values(created_at=moment_in(0))
+    weaker = sa.and_(suppressions.c.reason == UNSUBSCRIBE, statement.excluded.reason != UNSUBSCRIBE)
+    stronger = {
+        name: sa.case((weaker, statement.excluded[name]), else_=suppressions.c[name])
+        for name in ("reason", "message_id")
+    }
+    return statement.on_conflict_do_update(index_elements=["tenant", "address"], set_=stronger)
 
 
 def _are(tenant: str, which: Collection[UUID | str]) -> sa.ColumnElement[bool]:

@@ -13,7 +13,8 @@ import structlog
 
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
-from services.gateway.ledger.queries import Ledger, LedgerEvent
+from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.ledger.queries import Ledger
 from services.gateway.relay.line import Line
 from services.gateway.relay.publisher import Published, Publisher
 

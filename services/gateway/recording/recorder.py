@@ -1,6 +1,6 @@
-"""The recorder: takes the mailer's events off ``gateway.events`` and writes them to the ledger.
+"""The recorder: takes what was reported off ``gateway.events`` and writes it to the ledger.
 
-Events are acknowledged only after the ledger committed them.  While the ledger is away they are
+Reports are acknowledged only after the ledger committed them.  While the ledger is away they are
 kept here, up to the prefetch limit, and the rest waits in the broker.
 
 RabbitMQ gives it a copy of the mailer's dead letters, too.  Each is an alarm; one that the broker
@@ -19,9 +19,9 @@ from kombu import Connection, Consumer, Exchange, Queue
 
 from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
-from services.gateway.dead_letters import read_dead_letter
-from services.gateway.pending import Pending, Record
-from services.gateway.reports import ledger_event
+from services.gateway.recording.dead_letters import read_dead_letter
+from services.gateway.recording.pending import Pending, Records
+from services.gateway.recording.reports import read_report
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
 
 log = structlog.get_logger()
@@ -49,12 +49,12 @@ _ALARM_ARGUMENTS = {**_QUORUM, "x-delivery-limit": 20}
 
 
 class Recorder:
-    """A consumer in a thread of its own; ``record`` runs on the gateway's event loop."""
+    """A consumer in a thread of its own."""
 
-    def __init__(self, broker: Broker, record: Record) -> None:
+    def __init__(self, broker: Broker, records: Records) -> None:
         embedded.install()
         self._broker = broker
-        self._record = record
+        self._records = records
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -73,7 +73,7 @@ class Recorder:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stopping.is_set():
             try:
-                self._record_what_comes(Pending(self._record, loop))
+                self._record_what_comes(Pending(self._records, loop))
             except Exception as error:  # noqa: BLE001 - kombu raises what the driver raises; reconnect
                 log.warning("recorder.disconnected", error=type(error).__name__)
                 self._stopping.wait(_RECONNECT_SECONDS)
@@ -94,7 +94,7 @@ class Recorder:
                 channel = connection.channel()
                 queue = Queue(RecordEvent.QUEUE)(channel)
                 queue.queue_declare()
-                _consume(channel, queue, _events(pending), _PREFETCH)
+                _consume(channel, queue, _reports(pending), _PREFETCH)
             log.info("recorder.consuming")
             while not self._stopping.is_set():
                 _gather(connection, pending)
@@ -109,7 +109,7 @@ def _consume_amqp(connection: Connection, pending: Pending) -> None:
     exchange, name = Exchange(EXCHANGE, "topic", durable=True), RecordEvent.QUEUE
     queue = Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)(channel)
     queue.declare()
-    _consume(channel, queue, _events(pending), _PREFETCH)
+    _consume(channel, queue, _reports(pending), _PREFETCH)
     channel = connection.channel()
     # As the mailer binds its own: a retried message's key begins with Celery's delay bits.
     alarms = Queue(ALARMS, dead, routing_key="#.mailer.#", queue_arguments=_ALARM_ARGUMENTS)(channel)
@@ -138,10 +138,10 @@ def _gather(connection: Connection, pending: Pending) -> None:
         connection.heartbeat_check()
 
 
-def _events(pending: Pending) -> Callable[[Any], None]:
+def _reports(pending: Pending) -> Callable[[Any], None]:
     def receive(message: Any) -> None:
         try:
-            pending.add(message, ledger_event(message.body))
+            pending.add(message, read_report(message.headers, message.body))
         except ValueError as error:
             log.error("signature.invalid", error=type(error).__name__)  # noqa: TRY400 - the body may hold addresses
             message.reject()  # to gateway.dead

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.gateway.ledger.queries import LedgerEvent
+from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.states import MOST_SERIES
 from shared.signatures import MAILER_QUEUES, Event
 

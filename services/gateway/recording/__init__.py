@@ -1,0 +1,1 @@
+"""Recording: the way of what happened to a message from the broker into the ledger."""

@@ -1,0 +1,88 @@
+"""Reports that were taken off the broker and are not recorded yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
+from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.recording.reports import Report
+from shared.signatures import RecordWebhookAttempt
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where each kind of report is written; both run on the gateway's event loop.
+
+    They raise :class:`LedgerUnavailableError` or :class:`EntryRefusedError`.
+    """
+
+    events: Callable[[Sequence[LedgerEvent]], Awaitable[None]]
+    attempts: Callable[[Sequence[RecordWebhookAttempt]], Awaitable[None]]
+
+    async def write(self, reports: Sequence[Report]) -> None:
+        """Write reports of either kind; those of the first may be written, though the others are not."""
+        if events := [one for one in reports if isinstance(one, LedgerEvent)]:
+            await self.events(events)
+        if attempts := [one for one in reports if isinstance(one, RecordWebhookAttempt)]:
+            await self.attempts(attempts)
+
+
+class Pending:
+    """Kept with their broker messages, in a thread of their own."""
+
+    def __init__(self, records: Records, loop: asyncio.AbstractEventLoop) -> None:
+        self._records = records
+        self._loop = loop
+        self._kept: list[tuple[Any, Report]] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, message: Any, report: Report) -> None:
+        """Keep a report, and what is to be acknowledged once it is recorded."""
+        self._kept.append((message, report))
+
+    def settle(self) -> bool:
+        """Record and acknowledge what is kept; False when the ledger is away."""
+        try:
+            self._wait_for([report for _, report in self._kept])
+        except LedgerUnavailableError:
+            log.warning("ledger.unavailable", during="record")
+            return False
+        except EntryRefusedError:
+            return self._settle_one_by_one()
+        for message, _ in self._kept:
+            message.ack()
+        self._kept.clear()
+        return True
+
+    def _settle_one_by_one(self) -> bool:
+        """Record what can be recorded; a report the database refuses must not stop the others."""
+        while self._kept:
+            message, report = self._kept[0]
+            try:
+                self._wait_for([report])
+                message.ack()
+            except LedgerUnavailableError:
+                return False
+            except EntryRefusedError:
+                log.error("event.refused", message_id=_named(report))  # noqa: TRY400 - it may hold addresses
+                message.reject()  # to gateway.dead
+            self._kept.pop(0)
+        return True
+
+    def _wait_for(self, reports: Sequence[Report]) -> None:
+        asyncio.run_coroutine_threadsafe(self._records.write(reports), self._loop).result()
+
+
+def _named(report: Report) -> str | None:
+    named = report.message_id if isinstance(report, LedgerEvent) else report.delivery_id
+    return str(named) if named else None

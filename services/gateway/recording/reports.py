@@ -1,0 +1,31 @@
+"""What comes through the queue ``gateway.events``, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from services.gateway.ledger.ledger_event import LedgerEvent
+from shared.signatures import RecordEvent, RecordWebhookAttempt
+
+Report = LedgerEvent | RecordWebhookAttempt
+
+
+def read_report(headers: Mapping[str, Any] | None, body: bytes | str) -> Report:
+    """Read a task message (Celery protocol 2); one without a task's name is of an event.
+
+    Raises:
+        ValueError: It is none of those that this version knows (pydantic's ValidationError is one too).
+    """
+    task = (headers or {}).get("task", RecordEvent.task)
+    try:
+        _, arguments, _ = from_json(body)  # unlike the standard library's it bounds the nesting
+        if task == RecordWebhookAttempt.task:
+            return RecordWebhookAttempt.model_validate(arguments)
+        if task == RecordEvent.task:
+            return LedgerEvent.of(RecordEvent.model_validate(arguments))
+    except (TypeError, KeyError) as error:
+        raise ValueError from error
+    raise ValueError("a task of a newer version")
