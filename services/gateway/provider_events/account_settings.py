@@ -114,9 +114,7 @@ class PostmarkEvents(_Account):
     kind: Literal["postmark"]
     username: str
     passwords: _Secrets
-    networks: Annotated[str, AfterValidator(lambda listed: [*map(ip_network, _parts(listed))] and listed)] = (
-        ""
-    )
+    networks: Annotated[str, AfterValidator(_networks)] = ""
     """Addresses and networks that Postmark calls from, where nothing stands between it and the gateway."""
 
     def reader(self, account: str) -> Reader:

@@ -36,8 +36,10 @@ async def server() -> AsyncIterator[TestServer]:
     app.router.add_get("/found", _found)
     app.router.add_get("/elsewhere", _elsewhere)
     app.router.add_get("/huge", _huge)
-    async with TestServer(app) as server:
-        yield server
+    server = TestServer(app)
+    await server.start_server()
+    yield server
+    await server.close()
 
 
 async def test_what_is_there_is_given(server: TestServer) -> None:

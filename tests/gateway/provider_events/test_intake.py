@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import pytest
@@ -32,7 +32,7 @@ EVENT = RecordEvent(event="delivered", at=NOW, provider="a", provider_message_id
 class Scripted:
     """A reader that yields what it is told to, each after some work."""
 
-    def __init__(self, steps: Iterable[RecordEvent | Aside | Fetch | Exception], work: float = 0.0) -> None:
+    def __init__(self, steps: Sequence[RecordEvent | Aside | Fetch | Exception], work: float = 0.0) -> None:
         self.steps = list(steps)
         self.work = work
         self.given: list[bytes | None] = []
@@ -76,7 +76,7 @@ def intake(reader: Scripted, publish: Callable[[list[Outgoing]], Awaitable[None]
 async def test_every_event_is_published_as_a_signature() -> None:
     """With an id of its own; asides are counted."""
     broker = Broker()
-    steps = [EVENT, Aside.UNKNOWN, EVENT, Aside.UNREADABLE, Aside.UNKNOWN]
+    steps: list[RecordEvent | Aside] = [EVENT, Aside.UNKNOWN, EVENT, Aside.UNREADABLE, Aside.UNKNOWN]
     taken = await intake(Scripted(steps), broker.publish).take("a", CALL)
     (batch,) = broker.batches
 

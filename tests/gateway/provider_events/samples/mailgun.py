@@ -20,7 +20,7 @@ _BASE = {
 }
 
 
-def _sample(name: str, event: str, *means: Meaning, **fields: Any) -> Sample:
+def _sample(name: str, event: str, /, *means: Meaning, **fields: Any) -> Sample:
     return Sample(name, {**_BASE, "event": event, "id": f"id-{name}", **fields}, means)
 
 

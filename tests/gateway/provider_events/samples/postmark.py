@@ -16,14 +16,18 @@ _BASE = {
 }
 
 
-def _sample(name: str, record: str, *means: Meaning, **fields: Any) -> Sample:
+def _sample(name: str, record: str, /, *means: Meaning, **fields: Any) -> Sample:
     return Sample(name, {**_BASE, "RecordType": record, **fields}, means)
 
 
 def _bounce(kind: str, code: int, name: str, event: str | None, record: str = "Bounce") -> Sample:
+    means: list[Meaning] = (
+        [(event, ANN, f"{name}: It did not arrive.: 550 no <address> here")] if event else []
+    )
     return _sample(
-        *(f"{record} {kind}", record),
-        *([(event, ANN, f"{name}: It did not arrive.: 550 no <address> here")] if event else []),
+        f"{record} {kind}",
+        record,
+        *means,
         ID=4_323_372_036_854_775_807,
         Type=kind,
         TypeCode=code,
@@ -41,13 +45,16 @@ def _bounce(kind: str, code: int, name: str, event: str | None, record: str = "B
 
 
 def _change(name: str, *means: Meaning, **fields: Any) -> Sample:
-    return _sample(
-        *(name, "SubscriptionChange", *means),
-        **{"Recipient": ANN, "ChangedAt": "2026-01-02T03:04:05Z", "Origin": "Recipient", **fields},
-    )
+    told = {"Recipient": ANN, "ChangedAt": "2026-01-02T03:04:05Z", "Origin": "Recipient", **fields}
+    return _sample(name, "SubscriptionChange", *means, **told)
 
 
-_CLIENT = {"Client": {"Name": "Chrome 35"}, "OS": {"Name": "OS X 10.7"}, "Platform": "WebMail", "Geo": {}}
+_CLIENT: dict[str, Any] = {
+    "Client": {"Name": "Chrome 35"},
+    "OS": {"Name": "OS X 10.7"},
+    "Platform": "WebMail",
+    "Geo": {},
+}
 
 SAMPLES = [
     _sample(

@@ -17,7 +17,7 @@ _DATA = {
 }
 
 
-def _sample(name: str, event: str, *means: Meaning, **data: Any) -> Sample:
+def _sample(name: str, event: str, /, *means: Meaning, **data: Any) -> Sample:
     document = {"type": event, "created_at": "2026-01-02T03:04:05.126Z", "data": {**_DATA, **data}}
     return Sample(name, document, means)
 

@@ -23,16 +23,14 @@ MAIL: dict[str, Any] = {
 }
 
 
-def _sample(name: str, kind: str, *means: Meaning, field: str = "", **details: Any) -> Sample:
-    told = {field: details} if field else {}
-    return Sample(name, {"eventType": kind, "mail": MAIL, **told}, means)
+def _sample(name: str, kind: str, field: str, /, *means: Meaning, **details: Any) -> Sample:
+    return Sample(name, {"eventType": kind, "mail": MAIL, field: details}, means)
 
 
 def _bounce(kind: str, sub_type: str, event: str) -> Sample:
     told = f"{kind}: {sub_type}: smtp; 550 5.1.1 no <address> here: 5.1.1"
     return _sample(
-        *(f"Bounce {kind} {sub_type}", "Bounce", (event, ANN, told)),
-        field="bounce",
+        *(f"Bounce {kind} {sub_type}", "Bounce", "bounce", (event, ANN, told)),
         bounceType=kind,
         bounceSubType=sub_type,
         bouncedRecipients=[
@@ -45,35 +43,35 @@ def _bounce(kind: str, sub_type: str, event: str) -> Sample:
 
 def _subscription(name: str, preferences: dict[str, Any], *means: Meaning) -> Sample:
     details = {"contactList": "all", "timestamp": WHEN, "source": "UnsubscribeHeader"}
-    return _sample(
-        *(name, "Subscription", *means),
-        **{"field": "subscription", **details, "newTopicPreferences": preferences},
-    )
+    return _sample(name, "Subscription", "subscription", *means, newTopicPreferences=preferences, **details)
 
 
 _TOPIC = {"topicName": "news", "subscriptionStatus": "OptOut"}
-_COMPLAINT = {"complainedRecipients": [{"emailAddress": ANN}], "timestamp": WHEN, "feedbackId": "0100018c"}
+_COMPLAINT: dict[str, Any] = {
+    "complainedRecipients": [{"emailAddress": ANN}],
+    "timestamp": WHEN,
+    "feedbackId": "0100018c",
+}
 
 SAMPLES = [
-    _sample("Send", "Send", ("processed", ANN, None), field="send"),
-    _sample("Reject", "Reject", ("failed", ANN, "Bad content"), field="reject", reason="Bad content"),
+    _sample("Send", "Send", "send", ("processed", ANN, None)),
+    _sample("Reject", "Reject", "reject", ("failed", ANN, "Bad content"), reason="Bad content"),
     _sample(
-        *("Rendering Failure", "Rendering Failure", ("failed", ANN, "NAME is not there")),
-        field="failure",
+        *("Rendering Failure", "Rendering Failure", "failure", ("failed", ANN, "NAME is not there")),
         errorMessage="NAME is not there",
         templateName="welcome",
     ),
     _sample(
-        *("Delivery", "Delivery", ("delivered", ANN, "250 2.6.0 OK"), ("delivered", BOB, "250 2.6.0 OK")),
-        field="delivery",
+        *("Delivery", "Delivery", "delivery"),
+        *[("delivered", whom, "250 2.6.0 OK") for whom in (ANN, BOB)],
         timestamp=WHEN,
         processingTimeMillis=11_893,
         recipients=[ANN, BOB],
         smtpResponse="250 2.6.0 OK",
     ),
     _sample(
-        *("DeliveryDelay", "DeliveryDelay", ("delivery_delayed", ANN, "MailboxFull: smtp; 452: 4.2.2")),
-        field="deliveryDelay",
+        *("DeliveryDelay", "DeliveryDelay", "deliveryDelay"),
+        ("delivery_delayed", ANN, "MailboxFull: smtp; 452: 4.2.2"),
         timestamp=WHEN,
         delayType="MailboxFull",
         delayedRecipients=[{"emailAddress": ANN, "status": "4.2.2", "diagnosticCode": "smtp; 452"}],
@@ -84,24 +82,25 @@ SAMPLES = [
     _bounce("Transient", "MailboxFull", "soft_bounced"),
     _bounce("Undetermined", "Undetermined", "soft_bounced"),
     _sample(
-        *("Complaint", "Complaint", ("complained", ANN, "abuse")),
-        **{"field": "complaint", "complaintFeedbackType": "abuse", **_COMPLAINT},
+        *("Complaint", "Complaint", "complaint", ("complained", ANN, "abuse")),
+        complaintFeedbackType="abuse",
+        **_COMPLAINT,
     ),
     _sample(
-        *("Complaint on a list", "Complaint", ("suppressed", ANN, "OnAccountSuppressionList")),
-        **{"field": "complaint", "complaintSubType": "OnAccountSuppressionList", **_COMPLAINT},
+        *("Complaint on a list", "Complaint", "complaint", ("suppressed", ANN, "OnAccountSuppressionList")),
+        complaintSubType="OnAccountSuppressionList",
+        **_COMPLAINT,
     ),
-    _sample("Open", "Open", ("opened", ANN, None), field="open", timestamp=WHEN, ipAddress="203.0.113.7"),
-    _sample(
-        "Click", "Click", ("clicked", ANN, None), field="click", timestamp=WHEN, link="https://example.com"
-    ),
+    _sample("Open", "Open", "open", ("opened", ANN, None), timestamp=WHEN, ipAddress="203.0.113.7"),
+    _sample("Click", "Click", "click", ("clicked", ANN, None), timestamp=WHEN, link="https://example.com"),
     _subscription("Subscription ended", {"unsubscribeAll": True}, ("unsubscribed", ANN, None)),
     _subscription(
-        *("Topic ended", {"unsubscribeAll": False, "topicSubscriptionStatus": [_TOPIC]}),
+        "Topic ended",
+        {"unsubscribeAll": False, "topicSubscriptionStatus": [_TOPIC]},
         ("unsubscribed", ANN, None),
     ),
     _subscription("Subscription begun", {"unsubscribeAll": False}),
-    _sample("something new", "Teleport"),
+    _sample("something new", "Teleport", "teleport"),
 ]
 
 NOTIFICATIONS = [
