@@ -22,7 +22,7 @@ def pillarbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pillarbox]:
     folder = tmp_path_factory.mktemp("sdks")
     broker = f"filesystem://{folder}/broker"
     ledger, claims = f"sqlite:///{folder}/ledger.sqlite3", f"sqlite:///{folder}/claims.sqlite3"
-    settings = {"PILLARBOX_DEVELOPMENT_KEY": KEY}
+    settings = {"PILLARBOX_DEVELOPMENT_KEY": KEY, "PILLARBOX_WEBHOOK_NETWORKS": "127.0.0.0/8"}
     with System(folder, broker, broker, ledger, claims, settings) as system:
         yield Pillarbox(system.start(mailers=1))
 
