@@ -24,6 +24,7 @@ GATEWAY = [str(BIN / "python"), "-m", "services.gateway"]
 START_SECONDS = 60
 STOP_SECONDS = 40
 OUTBOX = Path("var/outbox")
+LOOPBACK = "127.0.0.0/8,::1"
 FINAL = {"sent", "failed", "suppressed", "expired", "held"}
 
 
@@ -117,6 +118,8 @@ def start(
     """Start one service in a session of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PILLARBOX_PORT": port}
     given = {"BROKER": broker, "LEDGER": os.environ.get("LEDGER"), "CLAIMS": os.environ.get("CLAIMS")}
+    # A developer's own server has neither TLS nor a public address.
+    environment.setdefault("PILLARBOX_WEBHOOK_NETWORKS", LOOPBACK)
     environment.update({f"PILLARBOX_{name}_URL": url for name, url in given.items() if url})
     if command[: len(GATEWAY)] != GATEWAY:
         environment.pop("PILLARBOX_DEVELOPMENT_KEY", None)  # none of the mailer's business

@@ -7,7 +7,7 @@ name: see :mod:`services.gateway.secret_files`.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -111,6 +111,12 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     retention_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often the gateway looks for bodies and idempotency keys that are too old."""
 
+    stray_interval_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How often the gateway looks whether the messages are known by now that providers told of before."""
+
+    stray_retention_seconds: Annotated[float, Field(gt=0)] = 86_400.0
+    """How long what a provider told of an unknown message is kept: a mailer may be late to tell of it."""
+
     roll_up_interval_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often accepted messages are counted into the statistics; until then whoever asks counts them."""
 
@@ -119,7 +125,7 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     ``PILLARBOX_PROVIDER_EVENTS__<NAME>__<FIELD>``, or one JSON object."""
 
     webhook_networks: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)
     ] = ()
     """Networks, separated by commas, that webhooks may be posted to although they are not public, over HTTP
     too.  Empty, as in production: HTTPS to public addresses only.  The mailer has it under the same name."""
@@ -220,16 +226,10 @@ def _told(problem: ErrorDetails) -> str:
     """Name the environment variable that a setting stands in, and say what is wrong with it."""
     place, told = problem["loc"], problem["msg"]
     match place:
-        case ("provider_events", account) if problem["type"] == "union_tag_invalid":
-            place, told = (
-                ("provider_events", account, "kind"),
-                f"not one of {problem['ctx']['expected_tags']}",
-            )
-        case (
-            "provider_events",
-            account,
-            _,
-            *field,
-        ):  # in between stands the kind, which is no part of the name
+        case ("provider_events", _) if problem["type"] == "union_tag_invalid":
+            place, told = (*place, "kind"), f"not one of {problem['ctx']['expected_tags']}"
+        case ("provider_events", account, _, *field):  # between them the kind, which is no part of the name
             place = ("provider_events", account, *field)
+        case (name, int(), *_):  # one of those that a variable lists
+            place = (name,)
     return f"PILLARBOX_{'__'.join(map(str, place)).upper()}: {told}"
