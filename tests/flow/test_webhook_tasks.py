@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from amqp.exceptions import NotFound
 from kombu import Exchange, Queue
 from standardwebhooks import Webhook
 
-from shared.signatures import EXCHANGE, PostWebhook, RecordWebhookAttempt
+from shared.signatures import EXCHANGE, PostWebhook, RecordWebhookAttempt, SendWelcomeEmail, Signature
 from tests.contract.brokers import EmbeddedPlace, Place, RabbitMQPlace, RedisPlace
 from tests.flow.conftest import build
 from tests.flow.system import until
@@ -75,24 +76,36 @@ def place_of(request: pytest.FixtureRequest, pair: str, folder: Path) -> Place:
     return place
 
 
+def put(place: Place, signature: Signature, task_id: UUID) -> None:
+    """Publish a signature as the gateway does."""
+    body = b"[[]," + signature.arguments() + b',{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
+    place.put(signature.queue, body, task=signature.task, id=str(task_id), root_id=str(task_id), lang="py")
+
+
+def consumers(place: Place, queue: str) -> int:
+    """How many mailers consume a queue of RabbitMQ's."""
+    with place.connect() as connection:
+        try:
+            return int(connection.default_channel.queue_declare(queue, passive=True).consumer_count)
+        except NotFound:
+            return 0
+
+
 @pytest.mark.parametrize("pair", ["rabbitmq-sqlite", "redis-sqlite", "embedded-sqlite"])
 def test_a_webhook_is_posted_and_told_of(
     request: pytest.FixtureRequest, tmp_path: Path, receiver: Receiver, pair: str
 ) -> None:
     """And acknowledged, also by a mailer that is told to stop in the middle of it."""
-    settings = {"PILLARBOX_WEBHOOK_NETWORKS": "127.0.0.1"}
     webhook = PostWebhook(
         delivery_id=uuid4(), attempt=1, url=receiver.url, payload='{"type":"é"}', secrets=(SECRET,)
     )
-    body = b"[[]," + webhook.arguments() + b',{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
-    task_id = str(webhook.delivery_id)
-    with build(request, pair, tmp_path, settings) as system:
+    with build(request, pair, tmp_path, {"PILLARBOX_WEBHOOK_NETWORKS": "127.0.0.1"}) as system:
         place = place_of(request, pair, tmp_path)
         mailer = system.add_mailer()
-        if isinstance(place, RabbitMQPlace):  # elsewhere whoever publishes makes the queue
-            until(lambda: place.server.consumers(webhook.queue), 30, "the mailer to consume")
-        place.put(webhook.queue, body, task=webhook.task, id=task_id, root_id=task_id, lang="py")
-        until(lambda: receiver.posted, 30, "the webhook to be posted")
+        if place.is_amqp:  # elsewhere whoever publishes makes the queue
+            until(lambda: consumers(place, webhook.queue), 60, "the mailer to consume")
+        put(place, webhook, webhook.delivery_id)
+        until(lambda: receiver.posted, 60, "the webhook to be posted")
         status = mailer.stop()
         (event,) = place.receive(RecordWebhookAttempt.QUEUE, 1)
         left = place.depth(webhook.queue)
@@ -102,12 +115,8 @@ def test_a_webhook_is_posted_and_told_of(
     assert (0, 0, []) == (status, left, more)
     assert {"type": "é"} == Webhook(SECRET).verify(posted, headers)
     assert RecordWebhookAttempt.task == event.headers["task"]
-    assert (webhook.delivery_id, 1, 202, "Merci") == (
-        told.delivery_id,
-        told.attempt,
-        told.status_code,
-        told.response,
-    )
+    assert (webhook.delivery_id, 1) == (told.delivery_id, told.attempt)
+    assert (202, "Merci") == (told.status_code, told.response)
     assert told.duration_ms >= SECONDS * 1000
     assert SECRET not in mailer.log()
 
@@ -126,15 +135,18 @@ def test_mail_goes_out_where_webhooks_are_not_permitted_yet(
     """With the rights of 0.3 the mailer says what is missing; with those of today it consumes them."""
     older = [names.replace("|webhooks", "") for names in rights]
     rabbitmq.ctl("set_permissions", "--vhost", VHOST, "mailer", *older)
+    message_id, welcome = uuid4(), SendWelcomeEmail(email="joao@example.com")
     with build(request, "rabbitmq-sqlite", tmp_path, {}) as system:
-        system.start()
-        system.wait_for(system.accept(), "sent", 60)
-        until(lambda: "webhooks.unserved" in system.logs(), 10, "the mailer to complain")
-        before = rabbitmq.consumers(PostWebhook.QUEUE)
+        place = place_of(request, "rabbitmq-sqlite", tmp_path)
+        mailer = system.add_mailer()
+        until(lambda: consumers(place, welcome.queue), 60, "the mailer to consume mail")
+        until(lambda: "webhooks.unserved" in mailer.log(), 10, "the mailer to complain")
+        put(place, welcome, message_id)
+        until((tmp_path / "outbox" / f"{message_id}.eml").exists, 60, "the mail to be sent")
+        before = consumers(place, PostWebhook.QUEUE)
         rabbitmq.ctl("set_permissions", "--vhost", VHOST, "mailer", *rights)
         rabbitmq.ctl("close_all_connections", "--vhost", VHOST, "for a test")
-        until(lambda: rabbitmq.consumers(PostWebhook.QUEUE), 30, "the mailer to consume webhooks")
-        system.wait_for(system.accept(), "sent", 60)
+        until(lambda: consumers(place, PostWebhook.QUEUE), 60, "the mailer to consume webhooks")
 
     assert older != rights
     assert before == 0
