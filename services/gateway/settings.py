@@ -31,6 +31,15 @@ def _listed(value: object) -> object:
     return value
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("must be networks such as 10.1.0.0/16, separated by commas") from None
+
+
 class Settings(SettingsWithSecretFiles, BaseSettings):
     """The gateway's settings; the defaults are the embedded mode, which needs nothing installed."""
 
