@@ -15,7 +15,10 @@ from services.gateway.ledger.database import migrate
 from services.gateway.ledger.filters import Filters
 from services.gateway.ledger.listing import Listing
 from services.gateway.ledger.paging import Page
+from services.gateway.ledger.question import Grouping, Question
+from services.gateway.ledger.report import Report
 from services.gateway.ledger.retention import Retention
+from services.gateway.ledger.roll_up import RollUp
 from services.gateway.ledger.schema import events, idempotency_keys, lookups, messages
 from services.gateway.ledger.streams import Span, Stream
 from shared.signatures import Lane
@@ -124,6 +127,10 @@ async def ask_everything(box: Gateway) -> list[Statement]:
         batch = await retention.purge(86_400.0)
         await retention.purge(86_400.0, after=batch.last)
         await retention.delete_keys(86_400.0)
+        for grouping in (None, *Grouping):
+            for tag in (None, "kind:all"):
+                await Report(box.sessions).ask("acme", Question(now - DAY, now, tag, None, grouping))
+        await RollUp(box.sessions).step()
     return [statement for statement in statements if statement[0].startswith(("SELECT", "UPDATE", "DELETE"))]
 
 

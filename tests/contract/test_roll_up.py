@@ -16,6 +16,8 @@ from services.gateway.ledger.report import Report
 from services.gateway.ledger.reporting_tables import statistics
 from services.gateway.ledger.roll_up import MARGIN, RollUp
 from services.gateway.ledger.statistics import Counted, count
+from services.gateway.ledger.suppressions import Suppressions
+from shared.signatures import Lane
 from tests.contract.ledgers import Gateway, entry, gateway
 from tests.contract.stock import START, Item, id_at, stock
 
@@ -177,6 +179,37 @@ async def tagged(box: Gateway) -> None:
         await count(connection, events)
 
 
+async def test_ends_that_the_gateway_puts_count_as_they_come(box: Gateway) -> None:
+    """A message that expired before a mailer got it, and one that a human gave up."""
+    past = datetime.now(UTC) - DAY
+    await stock(
+        box.engine,
+        item(tags=("kind:news",), due=-HOUR, more={"expires_at": past, "queued_at": None}),
+        held := item(status="held"),
+    )
+    await box.schedule.expire(limit=10)
+    await box.schedule.expire(limit=10)
+    await box.replays.drop("acme", held.id)
+    await box.replays.drop("acme", held.id)
+
+    counted = {(tag, event): number for (_, _, tag, event), number in (await rows(box)).items()}
+    assert {("", "expired"): 1, ("kind:news", "expired"): 1, ("", "failed"): 1} == counted
+
+
+async def test_a_message_that_is_suppressed_when_its_time_has_come_counts_as_that(box: Gateway) -> None:
+    """Its only recipient is, by now."""
+    await stock(
+        box.engine,
+        item(recipients=("ann@example.org",), status="scheduled", due=-HOUR, more={"queued_at": None}),
+    )
+    await Suppressions(box.sessions).add("acme", ["ann@example.org"])
+    assert [] == await box.ledger.take_unpublished(Lane, limit=10, lease=60)
+    await roll_up(box)
+
+    counted = {event: number for (_, _, _, event), number in (await rows(box)).items()}
+    assert {"accepted": 1, "suppressed": 1} == counted
+
+
 @pytest.mark.parametrize("rolled", [True, False], ids=["counted", "not counted yet"])
 async def test_what_is_counted_and_what_is_not_yet_add_up(box: Gateway, *, rolled: bool) -> None:
     """Nobody who asks can tell them apart, however the question is put."""
@@ -234,4 +267,5 @@ async def test_without_anything_there_is_nothing(box: Gateway) -> None:
     """A new ledger has no mark."""
     assert [] == await roll_up(box)
     assert {} == await accepted(box)
-    assert {} == await accepted(box, group_by=Grouping.HOUR)
+    await box.append(entry(tenant="acme"))
+    assert {} == await accepted(box, group_by=Grouping.TAG)

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.identifiers import first_id_of, moment_of
 from services.gateway.latencies import UNMEASURED
-from services.gateway.ledger.known_messages import KnownMessage
+from services.gateway.ledger.endings import known_message
 from services.gateway.ledger.reporting_tables import roll_ups
 from services.gateway.ledger.schema import events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
@@ -109,17 +109,7 @@ def _counts(rows: Iterable[sa.Row[Any]]) -> Counter[Key]:
     counts: Counter[Key] = Counter()
     for row in rows:
         hour = hour_of(moment_of(row.id))
-        for tag in {"", *_known(row).tags()}:
+        for tag in {"", *known_message(row).tags()}:
             for event in (ACCEPTED, Event.SUPPRESSED)[: 1 + bool(row.ended_at_once)]:
                 counts[row.tenant, tag, hour, "", event, UNMEASURED] += 1
     return counts
-
-
-def _known(row: sa.Row[Any]) -> KnownMessage:
-    return KnownMessage(
-        id=row.id,
-        tenant=row.tenant,
-        accepted_at=row.accepted_at,
-        scheduled_at=row.scheduled_at,
-        content=row.content,
-    )

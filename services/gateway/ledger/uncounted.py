@@ -22,7 +22,7 @@ async def uncounted(
     connection: AsyncConnection, tenant: str, question: Question, tags: Sequence[str]
 ) -> AsyncIterator[tuple[Group, int]]:
     """Count what is above the roll-up's mark, by group; *tags* are those in question, or one empty text."""
-    if question.provider is not None:
+    if question.provider is not None or not tags:
         return  # no account is part of accepting
     ids, rows = _rows(tenant, tags)
     mark = await mark_of(connection)
