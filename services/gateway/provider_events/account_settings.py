@@ -14,14 +14,13 @@ from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from standardwebhooks import Webhook
 
 from services.gateway.provider_events import sns
 from services.gateway.provider_events.mailgun import MailgunReader
 from services.gateway.provider_events.mandrill import MandrillReader
 from services.gateway.provider_events.postmark import PostmarkReader
 from services.gateway.provider_events.reader import Reader
-from services.gateway.provider_events.resend import ResendReader
+from services.gateway.provider_events.resend import ResendReader, signing_secret
 from services.gateway.provider_events.sendgrid import SendGridReader, public_key
 from services.gateway.provider_events.ses import SesReader
 from services.gateway.provider_events.telling import Teller
@@ -127,11 +126,12 @@ class ResendEvents(_Account):
     """Resend."""
 
     kind: Literal["resend"]
-    secrets: Annotated[SecretStr, AfterValidator(_each_secret(Webhook))]
+    secrets: Annotated[SecretStr, AfterValidator(_each_secret(signing_secret))]
     """The webhook's signing secret: ``whsec_`` and base64."""
 
     def reader(self, account: str) -> Reader:
-        return ResendReader(Teller(account), _parts(self.secrets.get_secret_value()))
+        secrets = _parts(self.secrets.get_secret_value())
+        return ResendReader(Teller(account), [signing_secret(secret) for secret in secrets])
 
 
 class MailgunEvents(_Account):

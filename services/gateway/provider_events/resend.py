@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,18 @@ _PASSING: Final = frozenset({"Transient", "Undetermined"})
 """Types of bounces that say nothing about the next message."""
 
 
+def signing_secret(written: str) -> bytes:
+    """Read a webhook's secret as Resend shows it: ``whsec_`` and base64.
+
+    Raises:
+        ValueError: It is none.
+    """
+    key = base64.b64decode(written.removeprefix("whsec_"), validate=True)
+    if not key:
+        raise ValueError("no signing secret of Resend's")
+    return key
+
+
 @dataclass(frozen=True, slots=True)
 class ResendReader:
     """Verifies HMAC-SHA256 over the call's id, its moment and the raw body.
@@ -39,7 +52,7 @@ class ResendReader:
     """
 
     teller: Teller
-    secrets: Sequence[str] = field(repr=False)
+    keys: Sequence[bytes] = field(repr=False)
 
     window: ClassVar[timedelta] = timedelta(minutes=5)
     """Each repeat, up to 27 hours later, is signed anew under the same id."""
@@ -57,7 +70,7 @@ class ResendReader:
             body = call.body.decode()
         except UnicodeDecodeError:
             raise NotGenuineError("wrong") from None
-        expected = [Webhook(secret).sign(call_id, when, body) for secret in self.secrets]
+        expected = [Webhook(key).sign(call_id, when, body) for key in self.keys]
         check_any(signatures.split(), expected)
         return call_id
 
