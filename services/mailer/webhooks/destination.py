@@ -17,6 +17,11 @@ _ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$", re.ASCII |
 class NotPostedError(Exception):
     """There is no answer; the text says why, to a human, and holds no address."""
 
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        """Seconds after which another attempt makes sense."""
+
 
 def destination(text: str, addresses: Addresses) -> URL:
     """Read a URL that a webhook may be posted to, as far as that can be told by its looks.

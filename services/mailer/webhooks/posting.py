@@ -68,7 +68,7 @@ class Posting:
             payload = webhook.payload.encode()
             answer = await self.transport.post(webhook.url, payload, {**_HEADERS, **signed(webhook, at)})
         except NotPostedError as error:
-            reason = str(error)
+            reason, wait = str(error), error.wait
         except Exception as error:  # noqa: BLE001 - a bug of ours is an attempt that failed, and comes again
             reason = f"internal_error: {type(error).__name__}"
             log.error("webhook.crashed", delivery_id=str(webhook.delivery_id), where=places(error))  # noqa: TRY400

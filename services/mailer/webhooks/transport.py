@@ -17,6 +17,7 @@ from yarl import URL
 from services.mailer.webhooks.addresses import Addresses
 from services.mailer.webhooks.destination import NotPostedError, destination, refusal
 from services.mailer.webhooks.guard import CheckedNames, Guard, NotPublicError, SystemNames
+from services.mailer.webhooks.patience import Patience
 
 _KEEPALIVE_SECONDS = 3.0
 """Many servers hang up after 5 s of silence; what is posted into that moment would count as a failure."""
@@ -59,6 +60,7 @@ class WebhookTransport:
         self._connections = connections
         self._tls = tls
         self._names = names or SystemNames(connections)
+        self._patience = Patience()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -68,6 +70,7 @@ class WebhookTransport:
             NotPostedError: There was no answer.
         """
         target = destination(url, self._addresses)
+        self._patience.admit(url)
         until = asyncio.get_running_loop().time() + self._deadline
         try:
             async with asyncio.timeout_at(until):
@@ -75,9 +78,11 @@ class WebhookTransport:
                     target, data=body, headers=headers, allow_redirects=False
                 )
         except TimeoutError:
+            self._patience.waited_in_vain(url)
             raise NotPostedError(f"no answer within {self._deadline:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NotPostedError(_reason(error, target)) from None
+        self._patience.answered(url)
         try:
             said = await _beginning(response, until)
         finally:

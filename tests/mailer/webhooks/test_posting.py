@@ -290,6 +290,22 @@ async def test_whoever_gives_no_answer_is_told_of(world: World, behaviour: Behav
     assert time.monotonic() - began < DEADLINE + 2
 
 
+async def test_a_receiver_that_never_answers_is_left_alone_after_a_while(world: World) -> None:
+    """Its webhooks come to an end at once then, and say when to come again."""
+    posting = world.posting()
+    async with receiving(silent) as receiver:
+        url = f"http://{NAME}:{receiver.port}/"
+        webhook = PostWebhook(delivery_id=DELIVERY, attempt=1, url=url, payload="{}", secrets=SECRETS)
+        await asyncio.gather(*(posting.attempt(webhook) for _ in range(5)))
+        await posting.attempt(webhook)
+    told = world.reporter.told[-1]
+
+    assert len(receiver.visits) <= 5
+    assert "left alone for a moment: it did not answer in time again and again" == told.reason
+    assert 25 < (told.retry_after or 0) <= 30
+    assert told.duration_ms < 1000 * DEADLINE
+
+
 async def test_a_name_server_that_never_answers_is_not_waited_for(world: World) -> None:
     """The deadline begins with the look-up."""
     world.names = SlowNames()
