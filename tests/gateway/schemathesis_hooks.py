@@ -21,8 +21,15 @@ import httpx
 import schemathesis
 from hypothesis import strategies as st
 
+from services.gateway.unsubscribing import Subscriber, Tokens
+
 TEMPLATE = "welcome"
 """The alias of a template that is published, and that nobody can change."""
+
+PROVIDER_EVENTS = "/provider-events/{account}"
+PROVIDER = "postmark"
+PROVIDERS_CREDENTIALS = "Basic cG9zdG1hcms6Y2FuYXJ5"
+"""``postmark:canary``: the one provider that signs nothing."""
 
 _AUTHORIZATION = {"Authorization": f"Bearer {os.environ['GATEWAY_KEY']}"}
 _SCHEDULED = {
@@ -33,6 +40,11 @@ _SCHEDULED = {
     "scheduled_at": "in 30 days",
 }
 _SUPPRESSED = {"email": "ann@example.org"}
+TOKENS = Tokens([os.environ["GATEWAY_UNSUBSCRIBE_KEY"]])
+_SUBSCRIBER = Subscriber("default", "ann@example.org", uuid.uuid4())
+_WEBHOOK = {"endpoint": "https://example.com/webhooks", "events": ["email.sent"]}
+_WEBHOOKS = 90
+"""A tenant can have a hundred."""
 _HELD_AT = 1_000_000_000_014
 """Progress of a message whose first attempt is held."""
 EXISTING = {
@@ -41,6 +53,12 @@ EXISTING = {
     "/emails/{id}/cancel": ("id", "/emails", _SCHEDULED),
     **{f"/emails/{{id}}/{deed}": ("id", "/emails", _SCHEDULED) for deed in ("replay", "release", "drop")},
     "/suppressions/{which}": ("which", "/suppressions", _SUPPRESSED),
+    **{f"/webhooks/{{id}}{rest}": ("id", "/webhooks", _WEBHOOK) for rest in ("", "/events")},
+    **{
+        f"/webhooks/{{id}}/events/{{event_id}}{rest}": ("id", "/webhooks", _WEBHOOK)
+        for rest in ("", "/attempts", "/replay")
+    },
+    "/webhooks/{id}/signing-secret/rotate": ("id", "/webhooks", _WEBHOOK),
 }
 """Parameter of a path, and the request that makes what it can name."""
 
@@ -68,6 +86,7 @@ FORMATS = {
     "liquid": st.text(_LETTERS + " <>/é", max_size=50).map("Hello {}".format)
     | st.sampled_from(["Hello {{ name | default: 'you' }}", "{% if true %}Hello{% endif %}"]),
     "alias": st.text(_LETTERS + "-_", min_size=1, max_size=40),
+    "webhook-endpoint": st.builds("https://{}/{}".format, _domains, _names),
     "tag": st.text(_LETTERS, min_size=1, max_size=10).map("-{}-".format),
 }
 for _name, _strategy in FORMATS.items():
@@ -89,8 +108,10 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
         case.query.pop("before", None)
     if path == "/statistics" and case.query and "from" in case.query:
         case.query["to"] = _later(case.query["from"])
-    if path in EXISTING and case.meta.phase.name.value != "stateful" and next(_NUMBERS) % 2:
+    if case.meta.phase.name.value != "stateful" and next(_NUMBERS) % 2:
         case.path_parameters = {**case.path_parameters, **_existing(path)}
+    if path == PROVIDER_EVENTS:
+        case.headers["Authorization"] = PROVIDERS_CREDENTIALS
     for part in _objects(case.body):
         _mend(part)
     if path == "/templates/{id}" and isinstance(case.body, dict):
@@ -111,12 +132,21 @@ def _later(moment: str) -> str:
 
 
 def _existing(path: str) -> dict[str, str]:
-    """Make something that the path can be about, and name it."""
+    """Make something that the path can be about, if that can be made, and name it."""
+    if path == "/unsubscribe/{token}":
+        return {"token": TOKENS.make(_SUBSCRIBER)}
+    if path == PROVIDER_EVENTS:
+        return {"account": PROVIDER}
+    if path not in EXISTING:
+        return {}
     name, call, body = EXISTING[path]
+    if call == "/webhooks":
+        _make_room()
     answer = httpx.post(os.environ["GATEWAY_URL"] + call, json=body, headers=_AUTHORIZATION)
     if path.endswith(("/replay", "/release", "/drop")):
         _hold(answer.json()["id"])
-    return {name: answer.json()["id"]}
+    named = {name: answer.json()["id"]}
+    return named | {"event_id": _tell(named["id"])} if "{event_id}" in path else named
 
 
 def _hold(message_id: str) -> None:
@@ -124,6 +154,26 @@ def _hold(message_id: str) -> None:
     hold = "UPDATE messages SET status = 'held', progress = ?, due_at = NULL WHERE id = ?"
     with closing(sqlite3.connect(os.environ["GATEWAY_LEDGER"], timeout=10)) as ledger, ledger:
         ledger.execute(hold, (_HELD_AT, uuid.UUID(message_id).hex))
+
+
+def _make_room() -> None:
+    """Remove webhooks before there are too many."""
+    remove = "DELETE FROM webhooks WHERE (SELECT count(*) FROM webhooks) > ?"
+    with closing(sqlite3.connect(os.environ["GATEWAY_LEDGER"], timeout=10)) as ledger, ledger:
+        ledger.execute(remove, (_WEBHOOKS,))
+
+
+def _tell(webhook_id: str) -> str:
+    """Have it that an endpoint was told of something, which takes a mailer, and name the event."""
+    event_id = uuid.uuid4()
+    row = (event_id.hex, uuid.UUID(webhook_id).hex, "email.sent", b'{"type": "email.sent"}')
+    with closing(sqlite3.connect(os.environ["GATEWAY_LEDGER"], timeout=10)) as ledger, ledger:
+        ledger.execute(
+            "INSERT INTO webhook_events (id, webhook_id, type, payload, created_at, status) "
+            "VALUES (?, ?, ?, ?, strftime('%Y-%m-%d %H:%M:%f'), 'success')",
+            row,
+        )
+    return str(event_id)
 
 
 def _objects(node: object) -> Iterator[dict[str, Any]]:
@@ -139,6 +189,9 @@ def _objects(node: object) -> Iterator[dict[str, Any]]:
 def _mend(part: dict[str, Any]) -> None:
     if isinstance(part.get("template"), dict):
         part["template"]["id"] = TEMPLATE
+    if part.get("unsubscribe"):
+        # A link is for one recipient, and makes headers of its own.
+        part |= {"to": "ann@example.org", "cc": None, "bcc": None, "headers": None}
     if part.get("template_id"):
         part["template_id"] = TEMPLATE
     for name in ("alias", "idempotency_key"):
