@@ -226,6 +226,16 @@ STATUSES = {
     "POST /suppressions/batch/remove": WRITING | {"200"},
     "GET /suppressions/{which}": READING,
     "DELETE /suppressions/{which}": READING,
+    "POST /webhooks": WRITING | {"201", "409"},
+    "GET /webhooks": LISTING,
+    "GET /webhooks/{id}": READING,
+    "PATCH /webhooks/{id}": WRITING | {"200", "404"},
+    "DELETE /webhooks/{id}": READING,
+    "POST /webhooks/{id}/signing-secret/rotate": READING,
+    "GET /webhooks/{id}/events": READING | {"422"},
+    "GET /webhooks/{id}/events/{event_id}": READING,
+    "GET /webhooks/{id}/events/{event_id}/attempts": READING | {"422"},
+    "POST /webhooks/{id}/events/{event_id}/replay": READING | {"409"},
     "POST /api-keys": WRITING | {"201"},
     "GET /api-keys": LISTING,
     "PATCH /api-keys/{id}": WRITING | {"200", "404"},
@@ -281,6 +291,7 @@ def test_some_answers_have_headers_of_their_own() -> None:
     assert "Idempotent-Replayed" in found["POST", "/emails", "202"]
     assert "Idempotent-Replayed" in found["POST", "/emails/batch", "202"]
     assert "Cache-Control" in found["POST", "/api-keys", "201"]
+    assert "Cache-Control" in found["POST", "/webhooks", "201"]
     assert "X-Message-Id" in found["POST", "/v3/mail/send", "202"]
     assert "X-Message-Id" in found["POST", "/v3/mail/send", "503"]
     assert "X-RateLimit-Reset" in found["POST", "/v3/mail/send", "429"]
