@@ -15,9 +15,14 @@ from tests.flow.system import System
 
 MESSAGES = 1000
 SEED = 20261125
+ALWAYS = ("sendgrid", "resend", "smtp")  # nothing to go by, keys, and no HTTP; the others take their time
 
 
-@pytest.fixture(params=FAKES)
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=[pytest.mark.soak] if kind not in ALWAYS else [], id=kind) for kind in FAKES
+    ]
+)
 def fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
     """A provider that fails in every way, but for those that park the whole account for long.
 
@@ -55,7 +60,7 @@ def test_nothing_is_lost_and_nothing_doubled_without_need(system: System, fake: 
     assert set(accepted) <= taken
     assert [] == doubled(fake)
     assert fake.kind != "resend" or len(fake.record) == MESSAGES
-    assert sum(entry.fault is not None for entry in fake.requests) > MESSAGES * 0.05
+    assert sum(entry.fault is not None for entry in fake.requests) > MESSAGES * 0.03
 
 
 def kill_mailer(system: System) -> None:
