@@ -11,7 +11,7 @@ so nothing younger than :data:`MARGIN` is counted here, and whoever asks has tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -40,13 +40,6 @@ _PATIENCE: Final = 5.0
 _SUBJECT: Final = "messages"
 _NONE: Final = UUID(int=0)
 
-# Its recipients were suppressed, so it ended as it was accepted; no recorder hears of that.
-_ENDED_AT_ONCE: Final = (
-    sa.select(sa.literal(1))
-    .where(events.c.message_id == messages.c.id, events.c.key == Event.SUPPRESSED)
-    .exists()
-)
-
 
 class RollUp:
     """Each step raises what :class:`Sessions` raises."""
@@ -59,13 +52,14 @@ class RollUp:
         async with self._sessions.reading(patience=_PATIENCE) as connection:
             mark = await mark_of(connection)
             rows = await _slice(connection, mark, await _horizon(connection))
-        if not rows:
-            return 0  # as mostly, and no reason to ask for the right to write
+            if not rows:
+                return 0  # as mostly, and no reason to ask for the right to write
+            counts = _counts(rows, await _ended_at_once(connection, rows))
         below = UUID(int=rows[-1].id.int + 1)
         async with self._sessions.writing() as connection:
             if not await self._moved(connection, mark, below):
                 return 0
-            await add(connection, _counts(rows))
+            await add(connection, counts)
         return len(rows)
 
     async def _moved(self, connection: AsyncConnection, mark: UUID, below: UUID) -> bool:
@@ -89,14 +83,13 @@ async def _horizon(connection: AsyncConnection) -> UUID:
 
 
 async def _slice(connection: AsyncConnection, mark: UUID, horizon: UUID) -> Sequence[sa.Row[Any]]:
-    query = (
+    query: sa.Select[Any] = (
         sa.select(
             messages.c.id,
             messages.c.tenant,
             messages.c.accepted_at,
             messages.c.scheduled_at,
             sa.func.coalesce(messages.c.summary, b"").label("content"),
-            _ENDED_AT_ONCE.label("ended_at_once"),
         )
         .where(messages.c.id >= mark, messages.c.id < horizon)
         .order_by(messages.c.id)
@@ -105,11 +98,18 @@ async def _slice(connection: AsyncConnection, mark: UUID, horizon: UUID) -> Sequ
     return (await connection.execute(query)).all()
 
 
-def _counts(rows: Iterable[sa.Row[Any]]) -> Counter[Key]:
+async def _ended_at_once(connection: AsyncConnection, rows: Iterable[sa.Row[Any]]) -> set[UUID]:
+    """Messages that ended as they were accepted, with nobody to send to; no recorder hears of those."""
+    key = events.c.key == Event.SUPPRESSED
+    query = sa.select(events.c.message_id).where(key, events.c.message_id.in_([row.id for row in rows]))
+    return set(await connection.scalars(query))
+
+
+def _counts(rows: Iterable[sa.Row[Any]], ended_at_once: Collection[UUID]) -> Counter[Key]:
     counts: Counter[Key] = Counter()
     for row in rows:
         hour = hour_of(moment_of(row.id))
         for tag in {"", *known_message(row).tags()}:
-            for event in (ACCEPTED, Event.SUPPRESSED)[: 1 + bool(row.ended_at_once)]:
+            for event in (ACCEPTED, Event.SUPPRESSED)[: 1 + (row.id in ended_at_once)]:
                 counts[row.tenant, tag, hour, "", event, UNMEASURED] += 1
     return counts
