@@ -16,15 +16,18 @@ from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.recording import Recording
 from services.gateway.ledger.retention import Retention
 from services.gateway.ledger.roll_up import RollUp
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
+from services.gateway.ledger.strays import Strays
 from services.gateway.ledger.webhook_events import WebhookEvents
 from services.gateway.ledger.writer import Insert, Writer
 from services.gateway.recording.pending import Records
 from services.gateway.recording.recorder import Recorder
+from services.gateway.recording.stray_watch import StrayWatch
 from services.gateway.relay.amqp import AmqpPublisher
 from services.gateway.relay.dispatch import Dispatch
 from services.gateway.relay.publisher import Publisher
@@ -59,6 +62,7 @@ class Parts:
     purger: Purger
     accountant: Accountant
     recorder: Recorder
+    stray_watch: StrayWatch
     dispatch: Dispatch
     webhook_dispatcher: WebhookDispatcher
     template_folder: TemplateFolder | None
@@ -87,6 +91,8 @@ class Parts:
             closing.push_async_callback(self.sweeper.close)
             self.purger.start()
             closing.push_async_callback(self.purger.close)
+            self.stray_watch.start()
+            closing.push_async_callback(self.stray_watch.close)
             self.accountant.start()
             closing.push_async_callback(self.accountant.close)
             yield
@@ -139,6 +145,7 @@ def parts_of(settings: Settings) -> Parts:
         purger,
         Accountant(RollUp(sessions), interval=settings.roll_up_interval_seconds),
         Recorder(where, Records(ledger.record, WebhookEvents(sessions).record)),
+        _stray_watch(settings, sessions),
         dispatch,
         _webhook_dispatcher(settings, sessions, dispatch, relay),
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
@@ -157,6 +164,15 @@ def _publisher(where: Broker, settings: Settings) -> Publisher:
     if where.is_amqp:
         return AmqpPublisher(where, confirm_timeout=settings.confirm_timeout_seconds)
     return VirtualPublisher(where)
+
+
+def _stray_watch(settings: Settings, sessions: Sessions) -> StrayWatch:
+    recording = Recording(sessions, silent_after=settings.silent_after_seconds)
+    return StrayWatch(
+        Strays(sessions, recording),
+        interval=settings.stray_interval_seconds,
+        patience=settings.stray_retention_seconds,
+    )
 
 
 def _webhook_dispatcher(

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from services.gateway.api.representation import LAST_EVENT, represent_email, represent_timeline
-from shared.signatures import Address, Event, SendEmail, SendWelcomeEmail
+from shared.signatures import Address, Event, Feedback, SendEmail, SendWelcomeEmail
 
 MESSAGE_ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -150,6 +150,7 @@ class Recorded:
     attempt: int = 1
     provider: str | None = "outbox"
     provider_message_id: str | None = None
+    recipient: str | None = None
     reason: str | None = None
     retry_at: datetime | None = None
     key: str = "1:sending"
@@ -157,16 +158,20 @@ class Recorded:
 
 def test_a_timeline_begins_with_the_gateway() -> None:
     """Accepted and queued come first, then what was recorded, as a list of Resend's form."""
-    shown = {"at": "2026-01-02T03:04:05Z", "provider_message_id": None, "reason": None, "retry_at": None}
+    nothing = dict.fromkeys(("provider_message_id", "reason", "retry_at", "recipient"))
+    shown = nothing | {"at": "2026-01-02T03:04:05Z"}
+    accepted = "Accepted: it is stored, and will not be lost."
+    queued = "Queued: the broker has it, and a mailer takes it from there."
+    deferred = "Attempt 1 was deferred by outbox; the next one follows at 2026-01-02 03:04:05 UTC."
     ours = shown | {"actor": "gateway", "attempt": 0, "provider": None}
     theirs = shown | {"actor": "mailer", "attempt": 1, "provider": "outbox"}
 
     assert {
         "object": "list",
         "data": [
-            ours | {"event": "accepted"},
-            ours | {"event": "queued"},
-            theirs | {"event": "deferred", "retry_at": "2026-01-02T03:04:05Z"},
+            ours | {"event": "accepted", "summary": accepted},
+            ours | {"event": "queued", "summary": queued},
+            theirs | {"event": "deferred", "retry_at": "2026-01-02T03:04:05Z", "summary": deferred},
         ],
     } == represent_timeline(AT, AT, [Recorded("deferred", retry_at=AT)])
 
@@ -197,3 +202,57 @@ def test_a_timeline_before_the_broker_confirmed() -> None:
     events = represent_timeline(AT, None, [])["data"]
 
     assert ["accepted"] == [event["event"] for event in events]
+
+
+def test_what_happened_within_the_second_that_a_provider_tells_was_after_it_was_sent() -> None:
+    """Most providers tell whole seconds; the mailer tells fractions of them."""
+    sent = Recorded("sent", at=AT + timedelta(milliseconds=700))
+    told = Recorded("delivered", actor="receiver", attempt=0)
+    later = Recorded("opened", actor="recipient", attempt=0, at=AT + timedelta(seconds=1))
+    events = represent_timeline(AT, None, [told, sent, later])["data"]
+
+    assert ["accepted", "sent", "delivered", "opened"] == [event["event"] for event in events]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        (
+            Recorded("deferred", provider="sendgrid", reason="HTTP 429.", retry_at=AT),
+            "Attempt 1 was deferred by sendgrid: HTTP 429; the next one follows at 2026-01-02 03:04:05 UTC.",
+        ),
+        (Recorded("sending", attempt=2, provider="ses"), "Attempt 2 began at ses."),
+        (Recorded("sent", attempt=2, provider="ses"), "Attempt 2 was accepted by ses."),
+        (Recorded("deferred", attempt=0, provider=None), "It was deferred."),
+        (Recorded("failed", reason="given_up"), "Given up after attempt 1: given_up."),
+        (Recorded("dropped", actor="gateway", reason="dropped"), "Dropped: it is not sent once more."),
+        (
+            Recorded("delivered", actor="receiver", recipient="ann@example.org"),
+            "Delivered to ann@example.org: the receiving server took it.",
+        ),
+        (
+            Recorded("bounced", actor="receiver", recipient="{ann}@example.org", reason="550 {no} such user"),
+            "Bounced: it cannot be delivered to {ann}@example.org: 550 {no} such user.",
+        ),
+        (
+            Recorded("delivery_delayed", actor="receiver", provider="mandrill"),
+            "The receiving server did not take it yet; mandrill goes on trying.",
+        ),
+        (Recorded("complained", actor="recipient"), "A recipient marked it as spam."),
+        (Recorded("{new}_word", actor="provider"), "New word."),
+        (Recorded("{new}_word", actor="gateway"), "New word."),
+    ],
+    ids=lambda value: value.event if isinstance(value, Recorded) else "",
+)
+def test_each_event_is_told_in_a_sentence(recorded: Recorded, expected: str) -> None:
+    """With who did it, to whom, and why."""
+    assert expected == represent_timeline(AT, None, [recorded])["data"][-1]["summary"]
+
+
+def test_every_event_has_a_sentence_of_its_own() -> None:
+    """Whoever reads a timeline need not know our words."""
+    words = {*Feedback, "failed", "suppressed"} - {"opened"}  # which is one by itself
+    told = [Recorded(word, actor="provider") for word in sorted(words)]
+    events = represent_timeline(AT, None, [*map(Recorded, Event), *told])["data"]
+
+    assert not [event for event in events if event["summary"] == f"{event['event'].capitalize()}."]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
 
+from services.gateway.api.summaries import summary
 from services.gateway.states import QUEUED, RELEASED, REPLAYED
 from services.gateway.submission.addresses import render
 from shared.signatures import Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
@@ -35,6 +36,9 @@ LAST_EVENT = MappingProxyType(
     }
 )
 """Our state of a message to Resend's word for it, which its SDKs know."""
+
+
+_WITHIN_A_SECOND = timedelta(seconds=1, microseconds=-1)
 
 
 class _Representation(BaseModel):
@@ -100,13 +104,21 @@ class EventRepresentation(_Representation):
     event: str = Field(description="What happened, in the past tense where it is over.", examples=["sent"])
     at: datetime
     actor: str = Field(
-        description="Who reported it.", json_schema_extra={"enum": ["gateway", "mailer", "provider"]}
+        description="Who did it; what the last three did the provider tells.",
+        json_schema_extra={"enum": ["gateway", "mailer", "provider", "receiver", "recipient"]},
     )
     attempt: int = Field(default=0, description="Which attempt it belongs to, from 1; 0 if to none.")
     provider: str | None = None
     provider_message_id: str | None = None
     reason: str | None = None
     retry_at: datetime | None = Field(default=None, description="When the next attempt is due.")
+    recipient: str | None = Field(default=None, description="The one among the recipients it is about.")
+
+    @computed_field(description="What happened, in a sentence.")  # type: ignore[prop-decorator]
+    @property
+    def summary(self) -> str:
+        """What happened, in a sentence."""
+        return summary(self)
 
 
 class EventList(_Representation):
@@ -163,7 +175,7 @@ def represent_timeline(
     was one.
     """
     stories: list[list[EventRepresentation]] = [[]]
-    for event in map(EventRepresentation.model_validate, recorded):
+    for event in sorted(map(EventRepresentation.model_validate, recorded), key=_at):
         if event.event in (REPLAYED, RELEASED):
             stories.append([])
         stories[-1].append(event)
@@ -172,6 +184,12 @@ def represent_timeline(
     accepted = EventRepresentation(event="accepted", at=accepted_at, actor="gateway")
     told = [event for story in stories for event in _queued_first(story)]
     return EventList(data=[accepted, *told]).model_dump(mode="json")
+
+
+def _at(event: EventRepresentation) -> datetime:
+    """When it happened at the latest: most providers tell whole seconds, in which more has happened."""
+    is_told, is_whole = event.actor not in ("gateway", "mailer"), not event.at.microsecond
+    return event.at + _WITHIN_A_SECOND if is_told and is_whole else event.at
 
 
 def _queued_first(story: list[EventRepresentation]) -> list[EventRepresentation]:

@@ -30,7 +30,7 @@ from services.gateway.submission.suppressions import (
 from services.gateway.submission.validation import read
 from services.gateway.tenants.callers import Permission
 
-Origin = Literal["bounce", "complaint", "manual"]
+Origin = Literal["bounce", "complaint", "manual", "unsubscribe"]
 
 # Braces may stand in an address; aiohttp's own pattern for a part of a path leaves them out.
 _ONE = "/suppressions/{which:[^/]+}"
@@ -43,7 +43,10 @@ class SuppressionRepresentation(BaseModel):
 
     id: UUID
     email: str = Field(validation_alias="address", description="The address, in lower case.")
-    origin: Origin = Field(validation_alias="reason", description="Why the address is suppressed.")
+    origin: Origin = Field(
+        validation_alias="reason",
+        description="Why the address is suppressed; `unsubscribe` stops bulk mail only.",
+    )
     source_id: UUID | None = Field(
         validation_alias="message_id", description="The message that bounced or was complained about."
     )
@@ -101,7 +104,7 @@ class SuppressionHandlers:
 
     @needs(Permission.FULL)
     async def post_suppression(self, request: web.Request) -> web.Response:
-        """Suppress an address; one that is suppressed already keeps its first entry."""
+        """Suppress an address; one that is suppressed already keeps its entry."""
         submission = read(SuppressionSubmission, await self.body.read(request))
         (row,) = await ask(self.suppressions.add(caller(request).tenant, submission.addresses()))
         return _answer(SuppressionAdded(id=row.id))

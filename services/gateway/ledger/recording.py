@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.gateway.ledger import recording_postgresql, recording_sqlite, strays
+from services.gateway.ledger import recording_postgresql, recording_sqlite, stray_events
 from services.gateway.ledger.known_messages import KnownMessage
 from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.ledger.moves import moves_of
@@ -53,13 +53,13 @@ class Recording:
         if not batch:
             return
         async with self._sessions.writing() as connection:
-            waiting = await strays.awaiting(connection, _theirs(batch))
+            waiting = await stray_events.awaiting(connection, _theirs(batch))
             unknown = await self.add(connection, [*batch, *(one.event for one in waiting)])
             kept = {one.event for one in waiting}
             new = [event for event in unknown if event not in kept]
-            await strays.set_aside(connection, new)
+            await stray_events.set_aside(connection, new)
             known = [one.sequence for one in waiting if one.event not in unknown]
-            await strays.forget(connection, known)
+            await stray_events.forget(connection, known)
         if new:
             log.info("event.set_aside", events=len(new))
 

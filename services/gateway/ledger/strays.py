@@ -1,97 +1,58 @@
-"""Strays: what providers told of messages that nobody knows (yet).
-
-A provider may be quicker than the mailer, whose own word of what the provider calls a message then
-comes later.  Others are of messages that never were ours: an account may serve somebody else, too.
-"""
+"""Looking after strays: do they have their messages by now, and how long have they waited?"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from services.gateway.ledger import stray_events
+from services.gateway.ledger.errors import EntryRefusedError
+from services.gateway.ledger.recording import Recording
+from services.gateway.ledger.sessions import Sessions
 
-from services.gateway.ledger.ledger_event import LedgerEvent
-from services.gateway.ledger.reporting_tables import stray_events
-from services.gateway.ledger.schema import messages, moment_in
-from shared.signatures import RecordEvent
-
-_COLUMNS = (stray_events.c.sequence, stray_events.c.arguments)
+_ROWS: Final = 500
+_PATIENCE: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """An event that waits for its message, and its place in the table."""
+class Strays:
+    """Each method is a batch of its own, and raises what :class:`Sessions` raises."""
 
-    sequence: int
-    event: LedgerEvent
+    def __init__(self, sessions: Sessions, recording: Recording) -> None:
+        self._sessions = sessions
+        self._recording = recording
 
+    async def look(self, *, after: int = 0) -> tuple[int, int | None]:
+        """Record those that have their messages by now, of the next ones behind a place.
 
-async def set_aside(connection: AsyncConnection, events: Iterable[LedgerEvent]) -> None:
-    """Keep events for a while."""
-    rows = [
-        {
-            "message_id": event.message_id,
-            "provider_message_id": event.provider_message_id,
-            "arguments": event.told().arguments(),
-        }
-        for event in events
-    ]
-    if rows:
-        await connection.execute(sa.insert(stray_events).values(received_at=moment_in(0)), rows)
+        Returns how many, and where to go on; None at the end.
+        """
+        async with self._sessions.reading(patience=_PATIENCE) as connection:
+            known, place = await stray_events.at_hand(connection, after=after, limit=_ROWS)
+        if not known:
+            return 0, place
+        try:
+            return await self._record(known), place
+        except EntryRefusedError:  # that one must not keep the others here; it will be dropped in time
+            return sum([await self._record_alone(one) for one in known]), place
 
+    async def drop(self, seconds: float) -> int:
+        """Remove some of those that have waited for longer than *seconds*; return how many."""
+        async with self._sessions.reading(patience=_PATIENCE) as connection:
+            if (await connection.execute(stray_events.older_than(seconds).limit(1))).first() is None:
+                return 0  # as nearly always, and no reason to ask for the right to write
+        async with self._sessions.writing() as connection:
+            return await stray_events.drop(connection, seconds, limit=_ROWS)
 
-async def awaiting(connection: AsyncConnection, theirs: Collection[str]) -> list[Stray]:
-    """Take those that wait for messages that providers call so; others who want them leave them alone."""
-    if not theirs:
-        return []
-    query = sa.select(*_COLUMNS).where(stray_events.c.provider_message_id.in_(theirs))
-    return await _taken(connection, query.order_by(stray_events.c.sequence))
+    async def _record_alone(self, sequence: int) -> int:
+        try:
+            return await self._record([sequence])
+        except EntryRefusedError:
+            return 0
 
-
-async def found(connection: AsyncConnection, *, after: int, limit: int) -> tuple[list[Stray], int | None]:
-    """Take those whose messages are known by now, of the next *limit* behind a place.
-
-    The second is where to go on; None at the end.
-    """
-    some = sa.select(stray_events.c.sequence).where(stray_events.c.sequence > after)
-    places = (await connection.scalars(some.order_by(stray_events.c.sequence).limit(limit))).all()
-    if not places:
-        return [], None
-    ours = sa.exists().where(messages.c.id == stray_events.c.message_id)
-    theirs = sa.exists().where(messages.c.provider_message_id == stray_events.c.provider_message_id)
-    known = sa.or_(
-        sa.and_(stray_events.c.message_id.is_not(None), ours),
-        sa.and_(stray_events.c.message_id.is_(None), theirs),
-    )
-    within = stray_events.c.sequence.between(places[0], places[-1])
-    query = sa.select(*_COLUMNS).where(within, known).order_by(stray_events.c.sequence)
-    return await _taken(connection, query), places[-1] if len(places) == limit else None
-
-
-async def forget(connection: AsyncConnection, sequences: Collection[int]) -> None:
-    """Remove those that have found their messages."""
-    if sequences:
-        await connection.execute(sa.delete(stray_events).where(stray_events.c.sequence.in_(sequences)))
-
-
-async def drop(connection: AsyncConnection, seconds: float, *, limit: int) -> int:
-    """Remove those that have waited for longer than *seconds*, the oldest first; return how many."""
-    since = sa.select(moment_in(sa.literal(-seconds, sa.Float))).scalar_subquery()
-    old = (
-        sa.select(stray_events.c.sequence)
-        .where(stray_events.c.received_at <= since)
-        .order_by(stray_events.c.received_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    gone = await connection.execute(sa.delete(stray_events).where(stray_events.c.sequence.in_(old)))
-    return gone.rowcount
-
-
-async def _taken(connection: AsyncConnection, query: sa.Select[Any]) -> list[Stray]:
-    locked = query.with_for_update(skip_locked=True, of=stray_events)
-    rows: Sequence[Any] = (await connection.execute(locked)).all()
-    return [Stray(row.sequence, LedgerEvent.of(RecordEvent.parse(row.arguments))) for row in rows]
+    async def _record(self, sequences: Sequence[int]) -> int:
+        async with self._sessions.writing() as connection:
+            some = await stray_events.take(connection, sequences)
+            unknown = await self._recording.add(connection, [one.event for one in some])
+            found = [one.sequence for one in some if one.event not in unknown]
+            await stray_events.forget(connection, found)
+        return len(found)
