@@ -226,6 +226,7 @@ STATUSES = {
     "POST /suppressions/batch/remove": WRITING | {"200"},
     "GET /suppressions/{which}": READING,
     "DELETE /suppressions/{which}": READING,
+    "GET /statistics": LISTING,
     "POST /webhooks": WRITING | {"201", "409"},
     "GET /webhooks": LISTING,
     "GET /webhooks/{id}": READING,

@@ -39,6 +39,10 @@ _ROWS: Final = 500
 _PATIENCE: Final = 5.0
 _SUBJECT: Final = "messages"
 _NONE: Final = UUID(int=0)
+_READ: Final[tuple[sa.ColumnElement[Any], ...]] = (
+    *(messages.c.id, messages.c.tenant, messages.c.accepted_at, messages.c.scheduled_at),
+    sa.func.coalesce(messages.c.summary, b"").label("content"),
+)
 
 
 class RollUp:
@@ -83,18 +87,8 @@ async def _horizon(connection: AsyncConnection) -> UUID:
 
 
 async def _slice(connection: AsyncConnection, mark: UUID, horizon: UUID) -> Sequence[sa.Row[Any]]:
-    query: sa.Select[Any] = (
-        sa.select(
-            messages.c.id,
-            messages.c.tenant,
-            messages.c.accepted_at,
-            messages.c.scheduled_at,
-            sa.func.coalesce(messages.c.summary, b"").label("content"),
-        )
-        .where(messages.c.id >= mark, messages.c.id < horizon)
-        .order_by(messages.c.id)
-        .limit(_ROWS)
-    )
+    between = (messages.c.id >= mark, messages.c.id < horizon)
+    query = sa.select(*_READ).where(*between).order_by(messages.c.id).limit(_ROWS)
     return (await connection.execute(query)).all()
 
 
