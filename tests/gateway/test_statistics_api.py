@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,7 +17,8 @@ from services.gateway.ledger.database import LedgerAddress, open_engine
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.statistics import Counted, count
 from services.gateway.tenants.callers import Permission
-from tests.flow.system import EMAIL, System
+from tests.contract.stock import Item, id_at, stock
+from tests.flow.system import EMAIL, System, until
 from tests.gateway.tenants import client_of
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -29,7 +32,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("gateway")
     broker = f"filesystem://{folder}/broker"
     ledger, claims = f"sqlite:///{folder}/ledger.sqlite3", f"sqlite:///{folder}/claims.sqlite3"
-    with System(folder, broker, broker, ledger, claims, {}) as system:
+    settings = {"PILLARBOX_ROLL_UP_INTERVAL_SECONDS": "0.1"}
+    with System(folder, broker, broker, ledger, claims, settings) as system:
         yield system.start(mailers=0)
 
 
@@ -69,6 +73,21 @@ def record(gateway: System, *events: Counted) -> None:
         await engine.dispose()
 
     asyncio.run(run())
+
+
+async def put(gateway: System, *items: Item) -> None:
+    """Put messages into the ledger, past the gateway."""
+    engine = open_engine(LedgerAddress.parse(gateway.ledger_url), 5)
+    await stock(engine, *items)
+    await engine.dispose()
+
+
+def rolled_up(gateway: System, tenant: str) -> int:
+    """How many hours of accepted messages the gateway has counted."""
+    rows = "SELECT count(*) FROM statistics WHERE tenant = ? AND event = 'accepted'"
+    with closing(sqlite3.connect(gateway.ledger_url.removeprefix("sqlite:///"))) as ledger:
+        (number,) = ledger.execute(rows, (tenant,)).fetchone()
+    return int(number)
 
 
 def ask(client: httpx.Client, **query: Any) -> dict[str, Any]:
@@ -119,6 +138,16 @@ def test_a_message_is_counted_as_soon_as_it_is_accepted(client: httpx.Client) ->
     assert {None: 1} == groups(ask(client, tag="kind:receipt"), "accepted")
     assert {None: 2} == groups(ask(client, group_by="provider"), "accepted")
     assert 2 == sum(groups(ask(client, group_by="hour"), "accepted").values())
+
+
+def test_old_messages_are_counted_by_themselves(gateway: System, client: httpx.Client, tenant: str) -> None:
+    """As those of a version that had no statistics are; nobody who asks sees a difference."""
+    asyncio.run(put(gateway, Item(tenant=tenant, id=id_at(NOON)), Item(tenant=tenant, id=id_at(NOON + HOUR))))
+    before = groups(ask(client, **on_the_day(group_by="hour")), "accepted")
+    until(lambda: rolled_up(gateway, tenant) == 2, 10, "the roll-up")
+    after = groups(ask(client, **on_the_day(group_by="hour")), "accepted")
+
+    assert {"2026-01-02T12:00:00Z": 1, "2026-01-02T13:00:00Z": 1} == before == after
 
 
 def test_sums_are_of_what_was_recorded(gateway: System, client: httpx.Client, tenant: str) -> None:
