@@ -5,8 +5,8 @@
 ARG PYTHON=python:3.12-slim
 
 FROM ${PYTHON} AS build
-# The root file system is read-only where the images run, so bytecode has to be there already.
-ENV UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
+# Whoever builds behind a proxy with a certificate authority of its own mounts that authority.
+ENV UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
 RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
@@ -16,6 +16,8 @@ FROM build AS build-gateway
 RUN uv sync --frozen --no-default-groups --group gateway --no-cache
 
 FROM build AS build-mailer
+# Mailers are started often, and on a read-only root file system bytecode cannot be written later.
+ENV UV_COMPILE_BYTECODE=1
 RUN uv sync --frozen --no-default-groups --group mailer --no-cache
 
 FROM build AS build-fake-esp
