@@ -66,6 +66,7 @@ class Health:
     def ready(self) -> None:
         """It consumes."""
         if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / "ready").touch()
 
     def stopping(self) -> None:
@@ -76,7 +77,8 @@ class Health:
 
     async def _beat(self, path: Path) -> None:
         with suppress(OSError):  # a full disk must not end the mailer: the probe finds the old beat
-            path.touch()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()  # noqa: ASYNC240 - that this loop has come to do it is the news
 
     def _is_stuck(self) -> bool:
         now = time.time()

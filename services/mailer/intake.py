@@ -8,6 +8,7 @@ messages stay in the broker.  And what is no task message becomes a dead letter 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,21 @@ class LaneConsumer(Consumer):
     def max_prefetch_count(self) -> int:
         """Messages at once: on RabbitMQ for each lane, elsewhere for all of them together."""
         return int(self.app.slots if self.app.is_amqp else self.app.slots * len(MAILER_QUEUES))
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, however long that takes, and be seen to live meanwhile."""
+        connect, health = conn.ensure_connection, self.app.health
+
+        def ensure(*args: Any, callback: Callable[[], None], **options: Any) -> Any:
+            def once_more() -> None:
+                health.round()
+                callback()
+
+            return connect(*args, callback=once_more, **options)
+
+        conn.ensure_connection = ensure
+        health.round()
+        return super().ensure_connected(conn)
 
     def on_decode_error(self, message: Any, _: Exception) -> None:
         """Refuse what cannot be decoded."""
@@ -82,6 +98,7 @@ class PausingStep(bootsteps.StartStopStep):
             self._timer.cancel()
 
     def _look(self, consumer: Any) -> None:
+        consumer.app.health.round()
         if consumer.task_consumer is None:
             return
         for lane in Lane:

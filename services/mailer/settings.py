@@ -140,6 +140,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     bug_backoff_cap_seconds: Annotated[int, Field(ge=1)] = 600
     """Longest wait between those; 60 of them span hours, long enough to deploy a fix."""
 
+    health_directory: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = None
+    """Folder for the files ``beat`` and ``ready``, which probes look at; empty for none."""
+
     log_format: Literal["auto", "columns", "json"] = "auto"
     """``auto`` writes columns on a terminal and JSON elsewhere."""
 

@@ -11,12 +11,14 @@ from uuid import UUID
 import structlog
 from celery import Celery, bootsteps
 from celery.signals import setup_logging, task_unknown, worker_ready, worker_shutting_down
+from celery.worker import state
 from kombu import Exchange, Queue
 
 from services.mailer import embedded, logs, tasks
 from services.mailer.accounts.routes import Routes
 from services.mailer.background import BackgroundLoop
 from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
+from services.mailer.health import Health
 from services.mailer.housekeeping import purge_for_ever
 from services.mailer.intake import PausingStep
 from services.mailer.parts import Parts, parts_of
@@ -37,6 +39,8 @@ from shared.signatures import (
 
 log = structlog.get_logger()
 
+_SLACK_SECONDS = 300.0
+"""Beyond what a message can rightly take, before its slot counts as stuck."""
 _QUORUM = {"x-queue-type": "quorum"}
 _QUEUE_ARGUMENTS = {
     **_QUORUM,
@@ -73,6 +77,13 @@ class Mailer(Celery):
         self.slots, self.is_amqp = settings.slots, where.is_amqp
         self.webhook_slots, self.webhook_queue = settings.webhook_slots, _queue(PostWebhook.QUEUE, where)
         self.is_paused = parts.routes.paused
+        self.health = Health(
+            settings.health_directory,
+            background,
+            longest=settings.account_patience_seconds + settings.lease_seconds + _SLACK_SECONDS,
+            slots=settings.slots,
+            underway=lambda: state.active_requests,
+        )
         self._parts, self._background = parts, background
 
     def on_unreadable(self, message_id: UUID) -> None:
@@ -120,7 +131,7 @@ def create_worker(settings: Settings) -> Celery:
         bug_backoff_cap=settings.bug_backoff_cap_seconds,
     )
     webhook_tasks.register(app, posting=parts.posting, background=background)
-    _connect_signals(settings, parts, background)
+    _connect_signals(settings, app, parts, background)
     return app
 
 
@@ -173,7 +184,7 @@ async def _close(routes: Routes) -> None:
     routes.close()
 
 
-def _connect_signals(settings: Settings, parts: Parts, background: BackgroundLoop) -> None:
+def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: BackgroundLoop) -> None:
     @setup_logging.connect(weak=False)
     def configure_logging(**_: Any) -> None:
         logs.configure(settings.log_format, settings.log_level)
@@ -181,10 +192,12 @@ def _connect_signals(settings: Settings, parts: Parts, background: BackgroundLoo
     @worker_ready.connect(weak=False)
     def announce(**_: Any) -> None:
         log.info("mailer.started", settings=settings.changed())
+        app.health.ready()
         background.submit(purge_for_ever(parts.claims, older_than=settings.claims_retention_days * 86_400))
 
     @worker_shutting_down.connect(weak=False)
     def let_go(**_: Any) -> None:
+        app.health.stopping()
         # Whoever waits for an account or a turn goes back to the broker; what has begun is finished.
         background.submit(_close(parts.routes))
 

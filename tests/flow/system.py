@@ -162,11 +162,14 @@ class System:
         """The headers that carry an API key, by default the system's own."""
         return {"Authorization": f"Bearer {self.key if key is None else key}"}
 
-    def add_mailer(self, app: str = "services.mailer.worker") -> Service:
-        """Start one more mailer, as ``kubectl scale`` would."""
+    def add_mailer(
+        self, app: str = "services.mailer.worker", *, settings: Mapping[str, str] | None = None
+    ) -> Service:
+        """Start one more mailer, as ``kubectl scale`` would, perhaps with settings of its own."""
         number = len(self.mailers) + 1
         command = [str(BIN / "celery"), "-A", app, "worker", "-l", "INFO"]
         mailer = self._service(f"mailer-{number}", [*command, "-n", f"mailer-{number}@localhost"])
+        mailer.environment.update(settings or {})
         mailer.start()
         self.mailers.append(mailer)
         return mailer

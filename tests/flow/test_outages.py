@@ -121,15 +121,26 @@ def test_an_alarm_does_not_stop_the_mailer(
 
 
 def test_a_mailer_without_its_broker_says_so(production: System, rabbitmq: RabbitMQ) -> None:
-    """One cannot reach what is not there; an operator must be able to read that, without the password."""
+    """One cannot reach what is not there; an operator must be able to read that, without the password.
+
+    It lives all the same, and an orchestrator must not restart it; it becomes ready when it consumes.
+    """
+    health = production.folder / "health"
     rabbitmq.stop()
     try:
-        mailer = production.add_mailer()
+        mailer = production.add_mailer(settings={"PILLARBOX_HEALTH_DIRECTORY": str(health)})
         until(lambda: "broker.unreachable" in mailer.log(), 30, "a word of it")
+        (health / "beat").unlink()
+        until((health / "beat").exists, 5, "a sign of life")
+        ready = (health / "ready").exists()
     finally:
         rabbitmq.start()
+    until((health / "ready").exists, 30, "the mailer to consume")
+    mailer.stop()
     password = production.mailer_broker.split(":")[2].split("@")[0]
 
+    assert not ready
+    assert not (health / "ready").exists()
     assert password not in mailer.log()
 
 
