@@ -99,6 +99,17 @@ async def test_what_no_webhook_needs_is_refused(sink: Receiver, url: str, told: 
 
 
 @pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "1.1.1", "0x", "a.0x1F", "9."]
+)
+async def test_a_number_is_no_name(host: str) -> None:
+    """No resolver is asked: what it makes of it may be anything."""
+    names = Names([OUTSIDE])
+
+    assert "the address is not public" == await attempt(f"https://{host}/", NOBODY, names)
+    assert not names.asked
+
+
+@pytest.mark.parametrize(
     "addresses",
     [
         ["127.0.0.1"],
