@@ -102,16 +102,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
             # That would accept a batch of nonsense, and report each e-mail on its own.
             case.headers["x-batch-validation"] = "strict"
         return
-    if case.headers and "Idempotency-Key" in case.headers:
-        case.headers["Idempotency-Key"] = _new(case.headers["Idempotency-Key"])
+    _mend_headers(path, case.headers)
     if case.query and "after" in case.query:
         case.query.pop("before", None)
     if path == "/statistics" and case.query and "from" in case.query:
         case.query["to"] = _later(case.query["from"])
     if case.meta.phase.name.value != "stateful" and next(_NUMBERS) % 2:
         case.path_parameters = {**case.path_parameters, **_existing(path)}
-    if path == PROVIDER_EVENTS:
-        case.headers["Authorization"] = PROVIDERS_CREDENTIALS
     for part in _objects(case.body):
         _mend(part)
     if path == "/templates/{id}" and isinstance(case.body, dict):
@@ -119,6 +116,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001 -
     if path == "/templates/{id}/preview" and isinstance(case.body, dict):
         # What the documented template asks for.
         case.body["variables"] = {**(case.body.get("variables") or {}), "NAME": "Ann", "MINUTES": 20}
+
+
+def _mend_headers(path: str, headers: Any) -> None:
+    if headers and "Idempotency-Key" in headers:
+        headers["Idempotency-Key"] = _new(headers["Idempotency-Key"])
+    if path == PROVIDER_EVENTS:
+        headers["Authorization"] = PROVIDERS_CREDENTIALS
 
 
 def _new(text: str) -> str:

@@ -107,8 +107,8 @@ def _at_amazon(url: str, topic: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    # The whole of what stands between the slashes: no user, no port, no other spelling.
-    return parts.path if url.startswith(f"https://{host}/") and parts.netloc == host else ""
+    # Compared as it is written, up to the slash: no user, no port, no other spelling.
+    return parts.path if url.startswith(f"https://{host}/") else ""
 
 
 def _is_signed(certificate: bytes, signature: str, signed: bytes, algorithm: HashAlgorithm) -> bool:
