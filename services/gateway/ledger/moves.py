@@ -51,14 +51,15 @@ class Move:
 
 def moves_of(events: Iterable[LedgerEvent], silent_after: float) -> list[Move]:
     """Sum up what events of named messages amount to, in the order of their messages' ids."""
-    moves: dict[UUID, Move] = {}
+    moves: dict[int, Move] = {}
     for event in events:
         assert event.message_id is not None  # noqa: S101 - for the type checker
-        move = moves.get(event.message_id)
+        number = event.message_id.int
+        move = moves.get(number)
         if move is None:
-            move = moves[event.message_id] = Move(event.message_id)
+            move = moves[number] = Move(event.message_id)
         move.add(event, silent_after)
-    return [moves[message_id] for message_id in sorted(moves)]
+    return [moves[number] for number in sorted(moves)]
 
 
 def _progress(event: LedgerEvent) -> int | None:

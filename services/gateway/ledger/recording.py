@@ -26,6 +26,9 @@ from services.gateway.ledger.webhook_fan_out import Happened, fan_out
 
 log = structlog.get_logger()
 
+Place = tuple[int, str]
+"""Where an event is kept: the message's id and the event's key.  A number compares faster than a UUID."""
+
 Theirs = tuple[str | None, str]
 """An account, and its provider's id for a message."""
 
@@ -122,21 +125,22 @@ def _theirs(batch: Iterable[LedgerEvent]) -> set[str]:
 
 
 def _sorted(
-    named: Iterable[tuple[UUID, LedgerEvent]], known: Collection[UUID]
-) -> tuple[Mapping[tuple[UUID, str], LedgerEvent], set[LedgerEvent]]:
+    named: Iterable[tuple[UUID, LedgerEvent]], known: Collection[int]
+) -> tuple[Mapping[Place, LedgerEvent], set[LedgerEvent]]:
     """Events by what they are kept under, in its order; and what providers tell of unknown messages.
 
     What a mailer tells of a message that was published past the gateway is kept.
     """
-    events: dict[tuple[UUID, str], LedgerEvent] = {}
+    events: dict[Place, LedgerEvent] = {}
     strangers = set()
     for message_id, event in named:
-        if event.is_told and message_id not in known:
+        number = message_id.int
+        if event.is_told and number not in known:
             strangers.add(event)
         else:
             its = event if event.message_id else replace(event, message_id=message_id)
-            events.setdefault((message_id, event.key), its)
-    return dict(sorted(events.items(), key=lambda item: item[0])), strangers
+            events.setdefault((number, event.key), its)
+    return {place: events[place] for place in sorted(events)}, strangers
 
 
 def _happened(message: KnownMessage, event: LedgerEvent) -> Happened:

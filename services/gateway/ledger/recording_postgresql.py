@@ -67,15 +67,15 @@ async def named(
     return await _rows(connection, _NAMED, list(theirs))
 
 
-async def known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, KnownMessage]:
-    """Find messages by their ids."""
-    return {row[0]: KnownMessage(*row) for row in await _rows(connection, _KNOWN, list(ids))}
+async def known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[int, KnownMessage]:
+    """Find messages by their ids, as numbers."""
+    return {row[0].int: KnownMessage(*row) for row in await _rows(connection, _KNOWN, list(ids))}
 
 
 async def append(
     connection: AsyncConnection, events: Sequence[LedgerEvent], tenants: Sequence[str | None]
-) -> set[tuple[UUID, str]]:
-    """Add events, each of the tenant in the same place; return id and key of those that are new."""
+) -> set[tuple[int, str]]:
+    """Add events, each of the tenant in the same place; return id, as a number, and key of what is new."""
     rows = [
         (
             *(one.message_id, one.key, one.event, one.actor, one.at, one.attempt),
@@ -84,7 +84,7 @@ async def append(
         for one in events
     ]
     columns = list(map(list, zip(*rows, strict=True)))
-    return {(row[0], row[1]) for row in await _rows(connection, _APPEND, *columns, list(tenants))}
+    return {(row[0].int, row[1]) for row in await _rows(connection, _APPEND, *columns, list(tenants))}
 
 
 async def advance(connection: AsyncConnection, moves: Sequence[Move]) -> None:

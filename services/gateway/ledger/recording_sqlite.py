@@ -63,20 +63,20 @@ async def named(
     return [(provider, text, UUID(message_id)) for provider, text, message_id in rows]
 
 
-async def known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, KnownMessage]:
-    """Find messages by their ids."""
+async def known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[int, KnownMessage]:
+    """Find messages by their ids, as numbers."""
     rows = await _rows(connection, _KNOWN, [one.hex for one in ids])
     found = [
         KnownMessage(UUID(one), tenant, _read(accepted), scheduled and _read(scheduled), content)
         for one, tenant, accepted, scheduled, content in rows
     ]
-    return {one.id: one for one in found}
+    return {one.id.int: one for one in found}
 
 
 async def append(
     connection: AsyncConnection, events: Sequence[LedgerEvent], tenants: Sequence[str | None]
-) -> set[tuple[UUID, str]]:
-    """Add events, each of the tenant in the same place; return id and key of those that are new."""
+) -> set[tuple[int, str]]:
+    """Add events, each of the tenant in the same place; return id, as a number, and key of what is new."""
     rows = {
         (_hex(one.message_id), one.key): (
             *(_hex(one.message_id), one.key, one.event, one.actor, _moment(one.at), one.attempt),
@@ -95,7 +95,7 @@ async def append(
         del rows[tuple(there)]
     if rows:
         await connection.exec_driver_sql(_APPEND, list(rows.values()))
-    return {(UUID(message_id), key) for message_id, key in rows}
+    return {(int(message_id, 16), key) for message_id, key in rows}
 
 
 async def advance(connection: AsyncConnection, moves: Sequence[Move]) -> None:
@@ -124,4 +124,4 @@ def _read(moment: str) -> datetime:
 
 def _moment(moment: datetime | None) -> str | None:
     """The form that SQLAlchemy reads, and that compares as text with the other moments."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return None if moment is None else moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
