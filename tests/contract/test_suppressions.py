@@ -377,3 +377,34 @@ async def test_ids_are_in_the_order_of_arrival(suppressions: Suppressions) -> No
         await asyncio.sleep(0.002)
 
     assert sorted(ids) == ids
+
+
+async def test_who_unsubscribed_gets_no_bulk_mail(
+    suppressions: Suppressions, counting: CountingSuppressions
+) -> None:
+    """But still a new password; whoever bounced gets neither."""
+    await suppressions.add("acme", [ANA], reason="unsubscribe")
+    await suppressions.add("acme", [BOB], reason="bounce")
+    check = SuppressionCheck(counting)
+    found = [await check.among("acme", [ANA, BOB, EVA], lane) for lane in (Lane.BULK, Lane.TRANSACTIONAL)]
+
+    assert [{ANA, BOB}, {BOB}] == found
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("unsubscribe", "manual", "manual"),
+        ("unsubscribe", "unsubscribe", "unsubscribe"),
+        ("bounce", "unsubscribe", "bounce"),
+        ("bounce", "manual", "bounce"),
+    ],
+)
+async def test_an_unsubscription_gives_way_to_any_other_reason(
+    suppressions: Suppressions, first: str, second: str, kept: str
+) -> None:
+    """The record stays the same one, under its id."""
+    (before,) = await suppressions.add("acme", [ANA], reason=first)
+    (after,) = await suppressions.add("acme", [ANA], reason=second)
+
+    assert (before.id, kept) == (after.id, after.reason)

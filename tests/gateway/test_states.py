@@ -15,11 +15,14 @@ from services.gateway.states import (
     MOST_SERIES,
     REPLAYABLE,
     RESTING,
+    SENT_PROGRESS,
     TERMINAL,
     beginning,
     progress,
+    progress_told,
+    status,
 )
-from shared.signatures import Event
+from shared.signatures import Event, Feedback
 
 ORDER = [
     ("sending", 1),
@@ -103,7 +106,7 @@ def test_a_canceled_message_that_was_sent_all_the_same_is_sent() -> None:
 
 def test_nothing_more_is_awaited_after_these() -> None:
     """An uncertain or deferred message is still somebody's business."""
-    expected = {"sent", "failed", "suppressed", "expired", "canceled"}
+    expected = {"sent", "failed", "suppressed", "expired", "canceled", "delivered", "bounced", "complained"}
 
     assert expected == TERMINAL
     assert expected | {"held"} == RESTING
@@ -155,3 +158,43 @@ def test_the_order_of_arrival_does_not_matter(story: list[Report], data: st.Data
     order = data.draw(st.permutations(story + story))
 
     assert after(story) == after(order)
+
+
+def test_what_is_told_has_one_order() -> None:
+    """A server bounces what it took, and people complain of what was delivered."""
+    order = ["processed", "failed", "delivered", "bounced", "complained"]
+
+    assert all((progress_told(one) or 0) < (progress_told(two) or 0) for one, two in pairwise(order))
+    assert progress_told("failed") == progress_told("suppressed")
+
+
+@pytest.mark.parametrize(
+    "word", ["delivery_delayed", "soft_bounced", "unsubscribed", "opened", "clicked", "unheard"]
+)
+def test_what_is_no_end_moves_nothing(word: str) -> None:
+    """It is in the timeline, and that is all."""
+    assert progress_told(word) is None
+
+
+@given(word=st.sampled_from([*Feedback, "failed", "suppressed"]), report=reports)
+def test_nothing_that_a_mailer_says_but_sent_is_further_than_what_a_provider_tells(
+    word: str, report: Report
+) -> None:
+    """Whoever tells of a message has accepted it."""
+    told = progress_told(word)
+
+    assert told is None or told >= SENT_PROGRESS
+    assert told is None or report[0] == "sent" or reached(report) < told
+
+
+@given(attempt=st.integers(0, 2**31 - 1), word=st.sampled_from(["failed", "suppressed", "delivered"]))
+def test_the_mailers_sent_is_no_news_once_more_was_told(attempt: int, word: str) -> None:
+    """It is further only than that the provider has the message, which it says itself."""
+    sent = reached(("sent", attempt, 0))
+
+    assert (progress_told("processed") or 0) <= sent < (progress_told(word) or 0)
+
+
+def test_a_message_that_a_provider_has_is_sent() -> None:
+    """Its word for that is no status of ours; all others are."""
+    assert ["sent", "sent", "delivered"] == [status(word) for word in ("processed", "sent", "delivered")]
