@@ -46,7 +46,8 @@ def _each_once(types: list[str]) -> list[str]:
 _Endpoint = Annotated[
     str,
     AfterValidator(_endpoint),
-    text(format="webhook-endpoint", maxLength=URL_LENGTH, pattern=r"^https?://[!-\[\]-~]+$"),
+    # Its length is told in words: who makes one up from a length alone makes one without a host.
+    text(format="webhook-endpoint", pattern=r"^https?://[!-\[\]-~]+$"),
 ]
 _Type = Annotated[str, AfterValidator(_known), text(enum=[*EVENT_TYPES])]
 _Types = Annotated[
@@ -63,7 +64,7 @@ class WebhookSubmission(Submission):
     """An endpoint that is to be told what happens."""
 
     endpoint: _Endpoint = Field(
-        description="A public `https://` URL without user name and fragment; the events are posted to it."
+        description=f"A public `https://` URL of at most {URL_LENGTH} characters, without user and fragment."
     )
     events: _Types = Field(description="The types of events that it is told of.")
 
