@@ -125,7 +125,10 @@ def volumes_are_mounted(rendered: Rendered) -> Iterator[str]:
         volumes = {volume["name"] for volume in pod_of(workload).get("volumes", ())}
         volumes |= {claim["metadata"]["name"] for claim in claims}
         mounted = {
-            mount["name"] for one in pod_of(workload)["containers"] for mount in one.get("volumeMounts", ())
+            mount["name"]
+            for owner, container in containers(rendered)
+            if owner is workload
+            for mount in container.get("volumeMounts", ())
         }
         if volumes != mounted:
             yield f"{name_of(workload)}: {sorted(volumes ^ mounted)}"

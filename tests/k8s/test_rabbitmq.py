@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.k8s.rendering import MANIFESTS, ROOT
+from tests.k8s.rendering import MANIFESTS, ROOT, TRIALS, render
+from tests.k8s.workloads import pod_of
 
 RIGHTS: dict[str, list[dict[str, Any]]] = json.loads(
     (MANIFESTS / "components" / "rabbitmq" / "rights.json").read_text()
@@ -47,3 +48,24 @@ def test_rights_are_the_scripts(tmp_path: Path) -> None:
     assert [*permissions, WATCHER] == RIGHTS["permissions"]
     assert topics == RIGHTS["topic_permissions"]
     assert [{"name": "pillarbox"}] == RIGHTS["vhosts"]
+
+
+def test_the_pod_puts_one_file_together(tmp_path: Path, scratch: Path) -> None:
+    """Of users and rights, as RabbitMQ reads it, with nobody who has rights and no password."""
+    component = MANIFESTS / "components" / "rabbitmq"
+    users = MANIFESTS / "overlays" / "dev" / "secrets" / "rabbitmq-users.json"
+    (first,) = pod_of(render(TRIALS[0], scratch).one("StatefulSet", "rabbitmq"))["initContainers"]
+    script = first["command"][-1]
+    for path, place in (
+        ("/users/users.json", users),
+        ("/rights/rights.json", component / "rights.json"),
+        ("/definitions/definitions.json", tmp_path / "definitions.json"),
+    ):
+        assert path in script
+        script = script.replace(path, str(place))
+    subprocess.run([*first["command"][:-1], script], check=True)
+    definitions = json.loads((tmp_path / "definitions.json").read_text())
+
+    assert {"users": json.loads(users.read_text()), **RIGHTS} == definitions
+    assert {user["name"] for user in definitions["users"]} == {one["user"] for one in RIGHTS["permissions"]}
+    assert "load_definitions = /definitions/definitions.json" in (component / "rabbitmq.conf").read_text()

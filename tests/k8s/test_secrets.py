@@ -46,7 +46,7 @@ def test_no_service_starts_on_the_example(service: str, tmp_path: Path) -> None:
 def test_passwords_of_the_development_overlay_agree(scratch: Path) -> None:
     """Of services, broker and databases."""
     folder = MANIFESTS / "overlays" / "dev" / "secrets"
-    users = json.loads((folder / "rabbitmq-users.json").read_text())["users"]
+    users = json.loads((folder / "rabbitmq-users.json").read_text())
     broker = {user["name"]: user["password"] for user in users}
     databases = dict(line.split("=", 1) for line in (folder / "postgres.env").read_text().split())
     management = urlsplit((folder / "keda.env").read_text().strip().removeprefix("host="))
@@ -64,6 +64,6 @@ def test_passwords_of_the_development_overlay_agree(scratch: Path) -> None:
 def test_users_of_the_broker_are_no_administrators() -> None:
     """One may look at its numbers."""
     path = MANIFESTS / "overlays" / "dev" / "secrets" / "rabbitmq-users.json"
-    tags = {user["name"]: user["tags"] for user in json.loads(path.read_text())["users"]}
+    tags = {user["name"]: user["tags"] for user in json.loads(path.read_text())}
 
     assert {"gateway": [], "mailer": [], "watcher": ["monitoring"]} == tags
