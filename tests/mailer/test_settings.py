@@ -63,6 +63,7 @@ PROMISED: dict[str, Any] = {
     "claims_retention_days": 30.0,
     "bug_retry_limit": 60,
     "bug_backoff_cap_seconds": 600,
+    "health_directory": None,
     "log_format": "auto",
     "log_level": "INFO",
 }
