@@ -21,7 +21,7 @@ from services.gateway.states import ACCEPTED
 from services.gateway.tenants.callers import Permission
 from shared.signatures import Event, Feedback
 
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 10
 """Sums made before others get a turn; there can be two thousand, each with six percentiles."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,10 +10,12 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
+from services.gateway.latencies import UNMEASURED
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.question import Group, Grouping, Question
 from services.gateway.ledger.reporting_tables import statistics
@@ -28,7 +29,7 @@ MOST_TAGS: Final = 500
 
 _TURN_SECONDS: Final = 1.0
 _PATIENCE: Final = 10.0
-_PART: Final = 500
+_PART: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,16 @@ class Sum:
     """What happened in one group, as counts by event and bucket."""
 
     group: Group
-    buckets: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    buckets: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def count(self, event: str) -> int:
         """How often it happened."""
-        return sum(self.buckets[event].values()) if event in self.buckets else 0
+        return sum(self.buckets.get(event, {}).values())
+
+    def add(self, event: str, count: int) -> None:
+        """Count what nobody has measured."""
+        buckets = self.buckets.setdefault(event, {})
+        buckets[UNMEASURED] = buckets.get(UNMEASURED, 0) + count
 
 
 class Report:
@@ -63,7 +69,7 @@ class Report:
             sums: dict[Group, Sum] = {tag: Sum(tag) for tag in tags if question.group_by == Grouping.TAG}
             await _add_counted(connection, tenant, question, tags, sums)
             async for group, number in uncounted(connection, tenant, question, tags):
-                sums.setdefault(group, Sum(group)).buckets[ACCEPTED][0] += number
+                sums.setdefault(group, Sum(group)).add(ACCEPTED, number)
         if question.group_by == Grouping.TAG:
             return [*sums.values()], has_more
         return sorted(sums.values(), key=lambda one: one.group), False
@@ -101,17 +107,23 @@ async def _tags(connection: AsyncConnection, tenant: str, question: Question) ->
 async def _add_counted(
     connection: AsyncConnection, tenant: str, question: Question, tags: list[str], sums: dict[Group, Sum]
 ) -> None:
-    keys: list[sa.ColumnElement[Any]] = [statistics.c.event, statistics.c.bucket]
-    if question.group_by is not None:
-        keys.append(_column(question.group_by))
+    event, bucket = statistics.c.event, statistics.c.bucket
+    # A constant is no key that PostgreSQL would group by; the tenant is one, too.
+    by = statistics.c.tenant if question.group_by is None else _column(question.group_by)
     total = sa.cast(sa.func.sum(statistics.c.count), sa.BigInteger)
-    query = sa.select(total, *keys).where(*_conditions(tenant, question), statistics.c.tag.in_(tags))
-    # In parts, since there can be a hundred thousand rows, and others want an answer meanwhile.
-    result = await connection.stream(query.group_by(*keys))
+    conditions = (*_conditions(tenant, question), statistics.c.tag.in_(tags))
+    rows = sa.select(by.label("its"), event, bucket, total.label("total")).where(*conditions)
+    each = rows.group_by(by, event, bucket).subquery()
+    # One row for all buckets: there can be two hundred thousand, and others want an answer meanwhile.
+    collect = sa.func.json_group_object if connection.dialect.name == "sqlite" else sa.func.json_object_agg
+    buckets = sa.cast(collect(each.c.bucket, each.c.total), sa.Text)
+    query = sa.select(each.c.its, each.c.event, buckets).group_by(each.c.its, each.c.event)
+    result = await connection.stream(query)
     async for part in result.partitions(_PART):
-        for count, event, bucket, *group in part:
-            its = group[0] if group else ""
-            sums.setdefault(its, Sum(its)).buckets[event][bucket] += count
+        for its, word, text in part:
+            group = "" if question.group_by is None else its
+            counts = {int(number): count for number, count in from_json(text).items()}
+            sums.setdefault(group, Sum(group)).buckets[word] = counts
 
 
 def _conditions(tenant: str, question: Question) -> list[sa.ColumnElement[bool]]:
