@@ -346,6 +346,32 @@ async def test_a_message_gets_the_headers_of_its_link(gateway: Gateway) -> None:
     )
 
 
+async def test_a_click_ends_on_the_list(gateway: Gateway) -> None:
+    """Bulk mail stops, other mail does not, and the timeline says who wanted it."""
+    body = {**EMAIL, "to": "ann@example.org", "unsubscribe": True, "priority": "bulk"}
+    _, accepted = await gateway.call("POST", "/emails", json=body)
+    link = (await gateway.headers_of(accepted["id"]))["List-Unsubscribe"].strip("<>")
+    for _ in range(2):
+        await gateway.client.post(link.removeprefix(f"{PUBLIC_URL}/box"), data=ONE_CLICK)
+    async with asyncio.timeout(20):
+        while (  # noqa: ASYNC110 - nothing else tells of it
+            found := await gateway.call("GET", "/suppressions/ann@example.org")
+        )[0] != 200:
+            await asyncio.sleep(0.05)
+    _, timeline = await gateway.call("GET", f"/emails/{accepted['id']}/events")
+    told = [event for event in timeline["data"] if event["event"] == "unsubscribed"]
+    _, bulk = await gateway.call("POST", "/emails", json=body)
+    _, receipt = await gateway.call("POST", "/emails", json={**body, "priority": "transactional"})
+    bulk_status, receipt_status = [
+        (await gateway.call("GET", f"/emails/{message['id']}"))[1]["status"] for message in (bulk, receipt)
+    ]
+
+    assert "unsubscribe" == found[1]["origin"]
+    assert [("recipient", "ann@example.org")] == [(event["actor"], event["recipient"]) for event in told]
+    assert "suppressed" == bulk_status
+    assert receipt_status in {"accepted", "queued"}
+
+
 async def test_each_message_of_a_batch_gets_a_link_of_its_own(gateway: Gateway) -> None:
     """Or none, where it does not ask for one."""
     batch = [{**EMAIL, "unsubscribe": True}, {**EMAIL, "unsubscribe": False}, {**EMAIL, "unsubscribe": True}]
