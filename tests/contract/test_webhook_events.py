@@ -353,6 +353,20 @@ async def test_the_same_word_twice_changes_nothing(world: World) -> None:
     assert 1 == len((await world.history.attempts(due.id, Page()))[0])
 
 
+@pytest.mark.parametrize(("status", "state"), [(500, "failed"), (200, "success")])
+async def test_a_late_word_brings_nothing_back(world: World, status: int, state: str) -> None:
+    """What ended while an attempt was silent stays at its end; but what arrived has arrived."""
+    webhook_id = await world.subscribe()
+    await world.happens()
+    (due,) = await world.take()
+    await world.webhooks.change(TENANT, webhook_id, status="disabled")
+    await world.wait_for_retry()
+    await world.take(silent=True)
+    await world.answer(due, status)
+
+    assert (state, 1, None) == await world.state(due.id)
+
+
 async def test_an_attempt_at_nothing_is_let_go(world: World) -> None:
     """It may have been deleted meanwhile; what else is told is recorded."""
     await world.subscribe()

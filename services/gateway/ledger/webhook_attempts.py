@@ -57,7 +57,7 @@ async def record_attempts(
     for attempt in sorted(new, key=lambda each: (each.delivery_id, each.attempt)):
         event = events[attempt.delivery_id]
         _judge(attempt, event.webhook_id, endpoints)
-        if _is_awaited(attempt, event):
+        if _counts(attempt, event):
             moves[event.id] = _move(attempt)
     if moves:
         await connection.execute(_MOVE, list(moves.values()))
@@ -91,10 +91,15 @@ def _row(attempt: RecordWebhookAttempt) -> dict[str, Any]:
     }
 
 
-def _is_awaited(attempt: RecordWebhookAttempt, event: Any) -> bool:
-    """Whether this is the attempt that is under way, or one the broker had although it did not say so."""
+def _counts(attempt: RecordWebhookAttempt, event: Any) -> bool:
+    """Whether the event's state is what this attempt says.
+
+    It is the one under way, or one that the broker had although it did not say so; or it arrived,
+    though the event was given up meanwhile.
+    """
     under_way: bool = event.status == "attempting" and attempt.attempt == event.attempts
-    return under_way or attempt.attempt > event.attempts
+    rescued: bool = event.status == "failed" and _succeeded(attempt)
+    return under_way or rescued or attempt.attempt > event.attempts
 
 
 def _succeeded(attempt: RecordWebhookAttempt) -> bool:
