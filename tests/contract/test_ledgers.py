@@ -119,11 +119,16 @@ async def test_a_ledger_knows_whether_it_is_up_to_date(database_url: str) -> Non
     assert [False, True, False, True] == found
 
 
+def _compare_default(_context: Any, _inspected: Any, column: sa.Column[Any], *_: Any) -> bool | None:
+    """Leave out the one default that PostgreSQL has and SQLite has not; what it is for test_feed shows."""
+    return False if column.name == "transaction_id" else None
+
+
 async def test_the_migrations_lead_to_the_schema(box: Gateway) -> None:
     """Alembic finds no difference between what it made and what ``schema`` says."""
 
     def differences(connection: sa.Connection) -> list[Any]:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        context = MigrationContext.configure(connection, opts={"compare_server_default": _compare_default})
         return list(compare_metadata(context, metadata))
 
     async with box.engine.connect() as connection:
@@ -325,6 +330,7 @@ async def test_events_are_kept_whole(box: Gateway) -> None:
         retry_at=summer + timedelta(minutes=5),
     )
     await box.ledger.record([reported])
+    assert reported.message_id is not None
     (row,) = await box.ledger.timeline(reported.message_id)
     kept = {name: row._mapping[name] for name in LedgerEvent.__slots__ if name != "series"}
 
@@ -656,16 +662,17 @@ async def test_events_of_unknown_messages_are_kept(box: Gateway) -> None:
 )
 async def test_a_strange_event_does_not_look_like_an_outage(box: Gateway, strange: dict[str, Any]) -> None:
     """It is kept, or refused with its batch; after an outage the recorder would try it for ever."""
-    odd, even = event(new_message_id(), "failed", at=BEGINNING, **strange), event(new_message_id(), "sent")
+    other = new_message_id()
+    odd, even = event(new_message_id(), "failed", at=BEGINNING, **strange), event(other, "sent")
     try:
         await box.ledger.record([even, odd])
     except EntryRefusedError:
-        assert not await box.ledger.timeline(even.message_id)
+        assert not await box.ledger.timeline(other)
 
         await box.ledger.record([even])
     expected = ["sent"]
 
-    assert expected == [row.event for row in await box.ledger.timeline(even.message_id)]
+    assert expected == [row.event for row in await box.ledger.timeline(other)]
 
 
 async def test_an_interrupted_migration_leaves_nothing_behind(database_url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,8 @@ from services.gateway.ledger.database import migrate
 from services.gateway.ledger.errors import EntryRefusedError
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.reporting_tables import webhook_attempts, webhook_events, webhooks
-from services.gateway.ledger.schema import moment_in
+from services.gateway.ledger.schedule import Schedule
+from services.gateway.ledger.schema import messages, moment_in
 from services.gateway.ledger.webhook_events import Due
 from services.gateway.ledger.webhook_fan_out import Happened, fan_out
 from services.gateway.webhooks.payload import EVENT_TYPES, TYPES
@@ -67,6 +69,20 @@ async def test_an_endpoint_is_told_of_what_it_wants(world: World) -> None:
         ("https://b.example/", "email.delivered"),
         ("https://b.example/", "email.bounced"),
     } == {(each.url, json.loads(each.payload)["type"]) for each in await world.take()}
+
+
+async def test_an_end_that_the_gateway_puts_to_a_message_is_told(world: World) -> None:
+    """No mailer reports that a message expired before there was one to take it."""
+    await world.subscribe("email.failed")
+    late = replace(entry(), expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    await world.box.append(late)
+    async with world.box.sessions.writing() as connection:
+        await connection.execute(sa.update(messages).values(due_at=moment_in(-1)))
+    ended = await Schedule(world.box.sessions).expire(limit=10)
+    (told,) = payloads(await world.take())
+
+    assert [late.id] == ended
+    assert ("email.failed", str(late.id)) == (told["type"], told["data"]["email_id"])
 
 
 async def test_a_disabled_endpoint_is_told_nothing(world: World) -> None:

@@ -361,9 +361,7 @@ def test_no_call_but_the_public_ones_works_without_a_key(
         method, path = call.split()
         statuses[call] = httpx.request(method, f"{base}{re.sub('{.*?}', 'x', path)}").status_code
 
-    assert set(routes) - PUBLIC_CALLS == {
-        call for call, status in statuses.items() if status == 401
-    }
+    assert set(routes) - PUBLIC_CALLS == {call for call, status in statuses.items() if status == 401}
 
 
 async def test_a_route_without_a_mark_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Counting the ends that the gateway itself puts to messages, which no recorder hears of."""
+"""What follows from the ends that the gateway itself puts to messages, which no recorder hears of."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.gateway.ledger.known_messages import KnownMessage
 from services.gateway.ledger.schema import messages, moment_in
 from services.gateway.ledger.statistics import Counted, count
+from services.gateway.ledger.webhook_fan_out import Happened, fan_out
 
 
-async def count_endings(connection: AsyncConnection, ids: Collection[UUID], event: str) -> None:
-    """Count an event of messages, as the last thing in the transaction that ends them.
+async def follow_endings(
+    connection: AsyncConnection, ids: Collection[UUID], event: str, reason: str | None = None
+) -> None:
+    """Tell webhooks of an event and count it, as the last thing in the transaction that ends messages.
 
     The last, because whoever locks counts must not wait for messages.
     """
@@ -37,6 +40,8 @@ async def count_endings(connection: AsyncConnection, ids: Collection[UUID], even
         )
         for row in rows
     ]
+    happened = [Happened(row.id, row.tenant, event, row.at, reason=reason) for row in rows]
+    await fan_out(connection, happened)
     await count(connection, counted)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.acceptance.entries import Draft, read_signature
 from services.gateway.ledger.deposit import Entry
-from services.gateway.ledger.endings import count_endings
+from services.gateway.ledger.endings import follow_endings
 from services.gateway.ledger.schema import events, messages, moment_in, suppressions
 from services.gateway.ledger.suppressions import stands_against
 from services.gateway.states import progress
@@ -52,7 +52,9 @@ async def without_suppressed(
             await _rewrite(connection, changed)
         if changed.status != Event.SUPPRESSED:
             leaving.append(changed)
-    await count_endings(connection, {one.id for one in taken} - {one.id for one in leaving}, Event.SUPPRESSED)
+    await follow_endings(
+        connection, {one.id for one in taken} - {one.id for one in leaving}, Event.SUPPRESSED
+    )
     return leaving
 
 

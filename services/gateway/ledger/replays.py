@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.ledger.deposit import Entry
-from services.gateway.ledger.endings import count_endings
+from services.gateway.ledger.endings import follow_endings
 from services.gateway.ledger.release import left_out, recipients_in, suppressed_among
 from services.gateway.ledger.renewal import Obstacle, Skipped, change, note, notes, obstacle_of, renewed
 from services.gateway.ledger.schema import events, messages, moment_in
@@ -113,7 +113,7 @@ class Replays:
             end = sa.update(messages).where(messages.c.id == message_id)
             await connection.execute(end.values(**values, reason=DROPPED, due_at=None))
             await connection.execute(sa.insert(events).values(**note(row, DROPPED, row.series)))
-            await count_endings(connection, [message_id], Event.FAILED)
+            await follow_endings(connection, [message_id], Event.FAILED, DROPPED)
         return None
 
     async def held(self, tenant: str) -> Sequence[Any]:

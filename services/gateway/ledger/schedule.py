@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.gateway.ledger.endings import count_endings
+from services.gateway.ledger.endings import follow_endings
 from services.gateway.ledger.schema import BEGINNING, NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.states import CANCELED, SCHEDULED, progress
@@ -64,7 +64,7 @@ class Schedule:
                 await connection.execute(ended)
                 rows = [_event(*owned, Event.EXPIRED, None, because) for owned in owners.items()]
                 await connection.execute(sa.insert(events).values(rows))
-            await count_endings(connection, ids, Event.EXPIRED)
+            await follow_endings(connection, ids, Event.EXPIRED, because)
         return ids
 
     async def _change(
