@@ -74,7 +74,7 @@ async def test_an_endpoint_is_told_of_what_it_wants(world: World) -> None:
 async def test_an_end_that_the_gateway_puts_to_a_message_is_told(world: World) -> None:
     """No mailer reports that a message expired before there was one to take it."""
     await world.subscribe("email.failed")
-    late = replace(entry(), expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    late = replace(entry(), tenant=TENANT, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     await world.box.append(late)
     async with world.box.sessions.writing() as connection:
         await connection.execute(sa.update(messages).values(due_at=moment_in(-1)))
