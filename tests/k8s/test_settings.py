@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from services.gateway.app import create_app
 from services.mailer.account_settings import AccountSettings
 from tests.k8s.processes import MODULES, processes
 from tests.k8s.rendering import Rendered
@@ -22,13 +23,17 @@ SECRET_ANYWHERE = re.compile(r"PASSWORD|SECRET(?!S_DIRECTORY)|TOKEN|API_KEY|SIGN
 def test_each_service_takes_its_settings(
     overlay: Rendered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of them, from the environment and from files."""
+    """All of them, from the environment and from files; and can be put together with them."""
     monkeypatch.chdir(tmp_path)
+    from services.mailer.worker import create_worker  # noqa: PLC0415 - it makes a mailer when it is imported
+
     there = list(processes(overlay))
 
     assert {"gateway", "mailer"} == {one.service for one in there}
     for number, process in enumerate(there):
-        assert process.settings(monkeypatch, tmp_path / str(number))
+        settings = process.settings(monkeypatch, tmp_path / str(number))
+
+        assert create_app(settings) if process.service == "gateway" else create_worker(settings)
 
 
 def test_every_name_is_one_of_a_setting(overlay: Rendered) -> None:

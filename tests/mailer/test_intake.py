@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,6 @@ from pydantic import SecretStr
 from services.mailer.intake import PausingStep
 from services.mailer.settings import Settings
 from services.mailer.webhooks.intake import WebhookStep
-from services.mailer.worker import create_worker
 from shared.signatures import MAILER_QUEUES, Lane
 
 
@@ -74,8 +74,16 @@ def test_a_lane_left_to_others_stays_theirs(
 
 
 @pytest.mark.parametrize(("slots", "takes"), [(0, False), (1, True)])
-def test_webhooks_are_taken_where_there_are_slots(slots: int, takes: bool) -> None:  # noqa: FBT001 - a fact
+def test_webhooks_are_taken_where_there_are_slots(
+    slots: int,
+    takes: bool,  # noqa: FBT001 - a fact
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """With none, they are left to others."""
+    monkeypatch.chdir(tmp_path)
+    from services.mailer.worker import create_worker  # noqa: PLC0415 - it makes a mailer when it is imported
+
     urls = {"broker_url": SecretStr("amqp://mq"), "claims_url": SecretStr("sqlite:///claims.sqlite3")}
     app = create_worker(Settings(webhook_slots=slots, **urls))  # type: ignore[arg-type]
 
