@@ -63,6 +63,7 @@ async def serve(settings: Settings) -> None:
         await stop.wait()
         app[HEALTH].stopping = True
         log.info("gateway.stopping")
+        await asyncio.sleep(settings.lame_duck_seconds)
     finally:
         await runner.cleanup()
     log.info("gateway.stopped")

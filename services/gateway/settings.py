@@ -160,6 +160,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     unsubscribe_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Fernet keys for those links, separated by commas: the first makes links, all of them read links."""
 
+    lame_duck_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """On shutdown, how long requests are still taken while readiness is red, until balancers know."""
+
     drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
     """On shutdown, how long running requests and the relay may take to finish."""
 
