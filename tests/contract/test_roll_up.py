@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,11 +16,13 @@ from services.gateway.ledger.question import Group, Grouping, Question
 from services.gateway.ledger.report import Report
 from services.gateway.ledger.reporting_tables import statistics
 from services.gateway.ledger.roll_up import MARGIN, RollUp
+from services.gateway.ledger.schema import messages
 from services.gateway.ledger.statistics import Counted, count
 from services.gateway.ledger.suppressions import Suppressions
 from shared.signatures import Lane
 from tests.contract.ledgers import Gateway, entry, gateway
 from tests.contract.stock import START, Item, id_at, stock
+from tests.contract.webhooks import TENANT, world_of
 
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 FLOOR = START.replace(minute=0, second=0, microsecond=0)
@@ -194,6 +197,28 @@ async def test_ends_that_the_gateway_puts_count_as_they_come(box: Gateway) -> No
 
     counted = {(tag, event): number for (_, _, tag, event), number in (await rows(box)).items()}
     assert {("", "expired"): 1, ("kind:news", "expired"): 1, ("", "failed"): 1} == counted
+
+
+@pytest.mark.parametrize(("age", "told"), [(timedelta(hours=1), 1), (timedelta(days=2), 0)])
+async def test_webhooks_are_told_of_what_was_suppressed_at_once(
+    box: Gateway, age: timedelta, told: int
+) -> None:
+    """A while later, and once; but not of old ones, as they are found after an upgrade."""
+    world = world_of(box)
+    await world.subscribe("email.suppressed")
+    at = datetime.now(UTC) - age
+    message = entry(
+        id_at(at), tenant=TENANT, status="suppressed", event="suppressed", reason="Nobody is left."
+    )
+    await box.append(message)
+    async with box.engine.begin() as connection:
+        await connection.execute(sa.update(messages).values(accepted_at=at))
+    sizes = [await roll_up(box), await roll_up(box)]
+    taken = await world.take()
+
+    assert [[1], []] == sizes
+    assert told == len(taken)
+    assert ["email.suppressed"] * told == [json.loads(one.payload)["type"] for one in taken]
 
 
 async def test_a_message_that_is_suppressed_when_its_time_has_come_counts_as_that(box: Gateway) -> None:

@@ -2,7 +2,8 @@
 
 Messages are counted in the order of their ids, a slice at a time.  A mark says below which id all
 are counted; it moves in the transaction that adds a slice, and only if it still stands where the
-slice begins.  So a slice is counted once, whoever else counts, and whenever a process dies.
+slice begins.  So a slice is counted once, whoever else counts, and whenever a process dies.  Webhooks
+are told here, once as well, of messages that were suppressed as they were accepted.
 
 A message is committed after its id was made.  One that is not yet to be seen must not be passed:
 so nothing younger than :data:`MARGIN` is counted here, and whoever asks has that part counted anew.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from services.gateway.ledger.reporting_tables import roll_ups
 from services.gateway.ledger.schema import events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.statistics import Key, add, hour_of
+from services.gateway.ledger.webhook_fan_out import Happened, fan_out
 from services.gateway.states import ACCEPTED
 from shared.signatures import Event
 
@@ -35,6 +37,7 @@ MARGIN: Final = timedelta(minutes=15)
 That takes a second or two; the rest is for a gateway's clock, which ids are made by, that is slow.
 """
 
+_NEWS: Final = timedelta(hours=6)
 _ROWS: Final = 500
 _PATIENCE: Final = 5.0
 _SUBJECT: Final = "messages"
@@ -58,12 +61,13 @@ class RollUp:
             rows = await _slice(connection, mark, await _horizon(connection))
             if not rows:
                 return 0  # as mostly, and no reason to ask for the right to write
-            counts = _counts(rows, await _ended_at_once(connection, rows))
+            ended = await _ended_at_once(connection, rows)
         below = UUID(int=rows[-1].id.int + 1)
         async with self._sessions.writing() as connection:
             if not await self._moved(connection, mark, below):
                 return 0
-            await add(connection, counts)
+            await fan_out(connection, _news(rows, ended))
+            await add(connection, _counts(rows, ended))
         return len(rows)
 
     async def _moved(self, connection: AsyncConnection, mark: UUID, below: UUID) -> bool:
@@ -97,6 +101,16 @@ async def _ended_at_once(connection: AsyncConnection, rows: Iterable[sa.Row[Any]
     key = events.c.key == Event.SUPPRESSED
     query = sa.select(events.c.message_id).where(key, events.c.message_id.in_([row.id for row in rows]))
     return set(await connection.scalars(query))
+
+
+def _news(rows: Iterable[sa.Row[Any]], ended_at_once: Collection[UUID]) -> list[Happened]:
+    """What webhooks are told of those that ended at once; of what is old, as after an upgrade, nothing."""
+    since = datetime.now(UTC) - _NEWS
+    return [
+        Happened(row.id, row.tenant, Event.SUPPRESSED, row.accepted_at)
+        for row in rows
+        if row.id in ended_at_once and row.accepted_at > since
+    ]
 
 
 def _counts(rows: Iterable[sa.Row[Any]], ended_at_once: Collection[UUID]) -> Counter[Key]:
