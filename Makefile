@@ -11,6 +11,12 @@ MAILER_BROKER ?= $(BROKER)
 LEDGER ?=
 CLAIMS ?=
 WORKERS ?= 2
+SCENARIO ?=
+ROUNDS ?= 5
+SECONDS ?= 5
+SCALE ?= 1
+PLOT ?=
+PEERS := var/bench/peers
 
 IMAGES := gateway mailer fake-esp
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -19,7 +25,7 @@ ENGINE_OPTIONS ?=
 REGISTRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock run gateway mailer migrate fake-esp test soak check format images clean
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak bench bench-report check format images clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -53,6 +59,14 @@ endif
 
 soak: $(INSTALLED) ## Run the long tests: backlogs of 20,000, an outage of minutes
 	@$(BIN)/pytest -m soak $(T)
+
+bench: $(INSTALLED) ## Measure beside bare aiohttp and others        (SCENARIO= ROUNDS= SECONDS= SCALE= PLOT=1)
+	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --inexact --group bench
+	@UV_PROJECT_ENVIRONMENT=$(PEERS) $(BIN)/uv sync --quiet --frozen --only-group peers
+	@$(BIN)/python -m bench run $(SCENARIO) --rounds $(ROUNDS) --seconds $(SECONDS) --scale $(SCALE) $(if $(PLOT),--plot)
+
+bench-report: $(INSTALLED) ## Write the last figures into docs/performance.md
+	@$(BIN)/python -m bench report
 
 check: $(INSTALLED) ## Lint, types, architecture; what pre-commit runs
 	$(BIN)/ruff format --check

@@ -20,6 +20,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "postgresql": ("initdb", "postgres", "psql"),
     "nodejs": ("node",),
     "npm": ("npm",),
+    "wrk": ("wrk",),
 }
 """Debian package: the programs we need from it."""
 

@@ -1,0 +1,33 @@
+"""The scenarios, by name, in the order that ``make bench`` runs them."""
+
+from __future__ import annotations
+
+from bench.contest import Scenario
+from bench.scenarios import (
+    accept,
+    backlog,
+    cost,
+    delivery,
+    drain,
+    growth,
+    latency,
+    memory,
+    provider_events,
+    startup,
+)
+
+SCENARIOS: dict[str, Scenario] = {
+    module.SCENARIO.name: module.SCENARIO
+    for module in (
+        accept,
+        backlog,
+        delivery,
+        latency,
+        drain,
+        provider_events,
+        memory,
+        startup,
+        cost,
+        growth,
+    )
+}
