@@ -55,10 +55,12 @@ def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> R
             begun += 1
 
         with Stage(Path(folder), seconds=options.seconds, scale=options.scale) as stage:
-            result.compared += [one.run(stage, options.rounds, watch) for one in wanted]
+            for one in wanted:
+                result.compared.append(one.run(stage, options.rounds, watch))
+                if not options.only:
+                    result.save()  # a long run that is broken off has not been for nothing
             progress.update(task, description=f"{scenario.name}: measured", completed=total)
     _show(result, console)
-    console.print(f"Kept as {result.save()}", highlight=False)
     if options.plot and (path := plot.draw(result, report.PICTURES)):
         console.print(f"Drawn as {path}", highlight=False)
     return result
@@ -67,6 +69,9 @@ def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> R
 def _show(result: Result, console: Console) -> None:
     for compared in result.compared:
         console.print(table(compared))
+        for pair in compared.pairs:
+            for problem in pair.problems():
+                console.print(f"  {'invalid':12} {pair.contender}: {problem}", style="red", highlight=False)
         for goal, value, met in goals(compared):
             told = f"  {verdict(met):12} {goal.contender}: {goal.words()}; came to {value}"
             console.print(told, style=_COLOURS[met], highlight=False)
@@ -87,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=_natural, default=5, help="of each pair (default: 5)")
     run.add_argument("--seconds", type=float, default=5.0, help="of load in a round (default: 5)")
     run.add_argument("--scale", type=_natural, default=1, help="multiplies fixed amounts of work")
-    run.add_argument("--only", default="", help="comparisons whose name has this in it")
+    run.add_argument("--only", default="", help="these comparisons, by a part of their name; not kept")
     run.add_argument("--plot", action="store_true", help="draw docs/performance/<scenario>.svg")
     commands.add_parser("list", help="name the scenarios")
     commands.add_parser("report", help="write the last figures into docs/performance.md")

@@ -40,10 +40,10 @@ class Call:
 
 def fill(url: str, headers: Mapping[str, str], count: int, **fields: object) -> Called:
     """Have so many e-mails accepted by ``POST /emails/batch``, each to a recipient of its own."""
-    calls = [
+    calls = (
         Call(letters.batch(min(_BATCH, count - first), first, **fields), headers)
         for first in range(0, count, _BATCH)
-    ]
+    )
     return send(url, calls, connections=4, expected=202)
 
 

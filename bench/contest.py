@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
+import httpx
+
 from bench.result import Compared, Goal, Measurement, Pair
 from bench.stage import Stage
+from bench.waiting import TooLateError
 
 Measure = Callable[[], Measurement]
 """Measures once, from a clean beginning."""
@@ -61,8 +65,16 @@ class Comparison:
                 # Who begins changes, lest one of them always find the machine as the other left it.
                 for side, measure, kept in sides if number % 2 else reversed(sides):
                     watch(f"{self.name}: {side.name}, round {number + 1} of {rounds}")
-                    kept.append(measure())
+                    kept.append(_measured(measure))
         return pair
+
+
+def _measured(measure: Measure) -> Measurement:
+    """Measure; what fails is a round that does not count, and the next one may be better."""
+    try:
+        return measure()
+    except (TooLateError, subprocess.SubprocessError, httpx.HTTPError) as error:
+        return Measurement(figures={}, problems=[f"{type(error).__name__}: {error}"])
 
 
 @dataclass(frozen=True, slots=True)

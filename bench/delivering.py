@@ -89,7 +89,7 @@ def drain(
     box.start_mailers(mailers)
     watched = Watched([one.process.pid for one in box.mailers if one.process])
     begun = watched.cpu_seconds()
-    wait(lambda: watched.look(box.provider, count), f"{count} messages to arrive")
+    wait(lambda: watched.look(box.provider, count), f"{count} messages to arrive", period=0.5)
     used = watched.cpu_seconds() - begun
     box.wait_until_sent(count)
     measurement = _measurement(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bench.result import ROOT
 from bench.stage import Stage
@@ -45,14 +47,18 @@ SELECT 'default', 'recipient', 'user' || n % 100000 || '@recipients.example.org'
 _COUNTED = "INSERT INTO roll_ups SELECT 'messages', id FROM messages ORDER BY id DESC LIMIT 1"
 
 
-def with_rows(stage: Stage, rows: int) -> str:
-    """Make a migrated ledger with so many messages that nothing more is awaited of, and give its URL."""
+@contextmanager
+def with_rows(stage: Stage, rows: int) -> Iterator[str]:
+    """Give the URL of a migrated ledger with so many messages that nothing more is awaited of."""
     template = _template(stage, rows)
     url = stage.postgresql.create_database()
     name, source = url.rpartition("/")[2], template.rpartition("/")[2]
     stage.postgresql.execute(f"DROP DATABASE {name}")
-    stage.postgresql.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
-    return url
+    stage.postgresql.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
+    try:
+        yield url
+    finally:
+        stage.postgresql.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _template(stage: Stage, rows: int) -> str:

@@ -83,9 +83,13 @@ class Pillarbox:
 
     def __enter__(self) -> Self:
         self.rabbitmq.fresh()
-        self.system.start(mailers=0)
-        self.start_mailers()  # who consumes declares: from now on there are queues
-        self.stop_mailers()
+        try:
+            self.system.start(mailers=0)
+            self.start_mailers()  # who consumes declares: from now on there are queues
+            self.stop_mailers()
+        except BaseException:
+            self.system.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

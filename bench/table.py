@@ -79,6 +79,11 @@ def markdown(result: Result) -> str:
     for compared in result.compared:
         lines += ["", f"**{compared.name}**", "", *_lines(HEADINGS, [row.cells() for row in rows(compared)])]
         told = [(goal.contender, goal.words(), value, verdict(met)) for goal, value, met in goals(compared)]
+        lines += [
+            f"\nNot counted: {pair.contender}: {problem}."
+            for pair in compared.pairs
+            for problem in pair.problems()
+        ]
         if told:
             lines += ["", *_lines(("", "goal", "came to", ""), told)]
     return "\n".join(lines) + "\n"
@@ -102,7 +107,7 @@ def ratio(value: float) -> str:
 
 def _rows(pair: Pair) -> Iterator[Row]:
     problems = tuple(pair.problems())
-    for figure in pair.figures():
+    for figure in pair.figures() or [MISSING]:
         yield Row(
             pair.contender,
             figure,

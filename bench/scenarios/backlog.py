@@ -9,6 +9,7 @@ from bench import accepting
 from bench.accepting import RATE, Calls
 from bench.contest import Comparison, Contender, Measure, Scenario
 from bench.ledgers import ROWS, with_rows
+from bench.pillarbox import QUEUES
 from bench.result import Goal, Measurement
 from bench.stage import Stage
 
@@ -21,11 +22,10 @@ def _on_ledger(name: str, rows: int) -> Contender:
     @contextmanager
     def open_(stage: Stage) -> Iterator[Measure]:
         def measure() -> Measurement:
-            ledger_url = with_rows(stage, rows)
-            with stage.another_pillarbox(ledger_url=ledger_url) as box:
+            with with_rows(stage, rows) as url, stage.another_pillarbox(ledger_url=url) as box:
                 _CALLS.post(stage, box.url, box.system.key, 1)
                 accepting.settle(box)
-                for queue in ("mailer.transactional", "mailer.bulk"):
+                for queue in QUEUES:
                     box.rabbitmq.purge(queue)
                 return accepting.accept(stage, box, _CALLS, stage.seconds, before=box.rows())
 

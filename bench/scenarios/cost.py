@@ -35,11 +35,12 @@ def _measure(stage: Stage, box: Pillarbox) -> Measurement:
     arrived, doubled = box.provider.count()
     account = Account(load.accepted, load.errors, ledger=box.sent(), provider=arrived, doubled=doubled)
     box.stop_mailers()
-    figures = {
-        f"{name} µs": (after[name] - before[name]) / load.accepted * 1e6 for name in before if load.accepted
-    }
+    each = {name: (after[name] - before[name]) / max(load.accepted, 1) * 1e6 for name in before}
     return Measurement(
-        figures={**figures, "services µs": figures["gateway µs"] + figures["mailer µs"]},
+        figures={
+            "services µs": each["gateway"] + each["mailer"],
+            **{f"{name} µs": cost for name, cost in each.items()},
+        },
         problems=account.problems(),
     )
 
