@@ -24,7 +24,7 @@ _COLOURS = {True: "green", False: "red", None: "yellow"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status: 0 done, 1 something was invalid, 2 called wrongly or not installed."""
     options = _parser().parse_args(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     match options.command:
         case "list":
             for one in SCENARIOS.values():

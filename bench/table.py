@@ -50,7 +50,7 @@ def table(compared: Compared) -> Table:
     """Give a table for the terminal."""
     shown = Table(title=compared.name, title_justify="left", box=box.SIMPLE_HEAD)
     for heading in HEADINGS:
-        shown.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
+        shown.add_column(heading, no_wrap=True, justify="left" if heading in HEADINGS[:2] else "right")
     before = ""
     for row in rows(compared):
         cells = row.cells()
