@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.fakes.sendgrid import FakeSendGrid
 from tests.flow.system import System
+from tests.servers.postgresql import PostgreSQL
 
 API_KEY = "SG.canary-key-that-no-log-may-show"
 
@@ -47,10 +49,43 @@ def build(request: pytest.FixtureRequest, pair: str, folder: Path, settings: dic
         brokers = (url, url)
     if database == "postgresql":
         server = request.getfixturevalue("postgresql")
-        ledger, claims = server.create_database(), server.create_database()
-    else:
+        prepared: Prepared = request.getfixturevalue("prepared_postgresql")
+        ledger, claims = server.create_database(like=prepared.url), server.create_database()
+    elif kind == "embedded":
         ledger, claims = f"sqlite:///{folder}/ledger.sqlite3", f"sqlite:///{folder}/claims.sqlite3"
-    return System(folder, *brokers, ledger, claims, settings)
+        return System(folder, *brokers, ledger, claims, settings)
+    else:
+        prepared = request.getfixturevalue("prepared_sqlite")
+        ledger, claims = f"sqlite:///{folder}/ledger.sqlite3", f"sqlite:///{folder}/claims.sqlite3"
+        shutil.copy(prepared.url.removeprefix("sqlite:///"), folder / "ledger.sqlite3")
+    return System(folder, *brokers, ledger, claims, settings, given_key=prepared.key)
+
+
+class Prepared(NamedTuple):
+    """A ledger that an operator has made ready once; the systems of the tests begin with copies of it."""
+
+    url: str
+    key: str
+
+
+def _prepared(folder: Path, url: str) -> Prepared:
+    nothing = f"filesystem://{folder}/broker"
+    with System(folder, nothing, nothing, url, f"sqlite:///{folder}/claims.sqlite3") as system:
+        system.migrate()
+        return Prepared(url, system.create_key("--tenant", "default"))
+
+
+@pytest.fixture(scope="session")
+def prepared_postgresql(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """One in PostgreSQL."""
+    return _prepared(tmp_path_factory.mktemp("prepared"), postgresql.create_database())
+
+
+@pytest.fixture(scope="session")
+def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """One in a file."""
+    folder = tmp_path_factory.mktemp("prepared")
+    return _prepared(folder, f"sqlite:///{folder}/ledger.sqlite3")
 
 
 @pytest.fixture(scope="module", params=PAIRS)

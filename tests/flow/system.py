@@ -112,6 +112,8 @@ class System:
     ledger_url: str
     claims_url: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    given_key: str | None = None
+    """An API key that is in the ledger already, which then is migrated as well."""
     port: int = field(default_factory=free_port)
     gateway: Service = field(init=False)
     mailers: list[Service] = field(default_factory=list)
@@ -120,7 +122,7 @@ class System:
 
     def __post_init__(self) -> None:
         """Prepare the gateway and the client, without starting anything."""
-        self.key = self.settings.get("PILLARBOX_DEVELOPMENT_KEY", DEVELOPMENT_KEY)
+        self.key = self.given_key or self.settings.get("PILLARBOX_DEVELOPMENT_KEY", DEVELOPMENT_KEY)
         self.gateway = self._service("gateway", [str(BIN / "python"), "-m", "services.gateway"])
         base_url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=base_url, headers=self.headers(), timeout=10)
@@ -133,12 +135,12 @@ class System:
 
     def start(self, mailers: int = 1) -> Self:
         """Migrate, start the gateway and some mailers, and wait until the gateway is ready."""
-        if self.ledger_url.startswith("postgresql"):
+        if self.ledger_url.startswith("postgresql") and self.given_key is None:
             self.migrate()
         self.gateway.start()
         for _ in range(mailers):
             self.add_mailer()
-        if not self._is_embedded():
+        if not self._is_embedded() and self.given_key is None:
             self.wait_until_ready()  # a SQLite ledger is migrated by the gateway
             self.key = self.create_key("--tenant", "default")
             self.client.headers.update(self.headers())

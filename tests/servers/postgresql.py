@@ -39,14 +39,15 @@ class PostgreSQL(Server):
         """The database that is there from the start."""
         return self._url("postgres")
 
-    def create_database(self) -> str:
-        """Create an empty database and return its URL; costs about 0.1 s.
+    def create_database(self, like: str | None = None) -> str:
+        """Create a database, empty or as the one with the URL *like*, and return its URL; costs about 0.1 s.
 
         Raises:
             subprocess.CalledProcessError: psql failed; ``stderr`` holds its words.
         """
         name = f"{USER}_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        template = f" TEMPLATE {like.rpartition('/')[2]}" if like else ""
+        self.execute(f"CREATE DATABASE {name}{template}")
         return self._url(name)
 
     def execute(self, sql: str, url: str | None = None) -> str:

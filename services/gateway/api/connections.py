@@ -37,6 +37,24 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Take the rest of a body also from a caller who is in the middle of it when the gateway stops.
+
+        aiohttp lets go of whatever comes then, and the request would wait for its body in vain.
+        """
+        stopping = self._close, self._force_close
+        if any(stopping) and self._in_the_middle():
+            self._close = self._force_close = False
+        super().data_received(data)
+        if any(stopping):
+            self._close, self._force_close = stopping
+
+    def _in_the_middle(self) -> bool:
+        bodies = [payload for _, payload in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        return not all(body.is_eof() for body in bodies)
+
     def handle_error(
         self,
         request: web.BaseRequest,
