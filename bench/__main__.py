@@ -67,6 +67,7 @@ def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> R
 
 
 def _show(result: Result, console: Console) -> None:
+    console.print(", ".join(result.machine.values()), style="dim", highlight=False)
     for compared in result.compared:
         console.print(table(compared))
         for pair in compared.pairs:

@@ -104,7 +104,7 @@ def saved(folder: Path = FOLDER) -> list[Result]:
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on: processors, kernel, Python, and the state of the source."""
+    """What the figures depend on: processors, kernel, Python, the source, and what else was running."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty"],  # noqa: S607 - the developer's own git
         cwd=ROOT,
@@ -117,6 +117,8 @@ def machine() -> dict[str, str]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "revision": described.stdout.strip() or "unknown",
+        # Before any server is started here: well above 0, somebody else is at work.
+        "load before": f"load {os.getloadavg()[0]:.1f} before",
     }
 
 
