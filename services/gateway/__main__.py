@@ -13,16 +13,12 @@ import signal
 
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 
-import asyncio  # noqa: E402
 import sys  # noqa: E402
 
 import structlog  # noqa: E402
 import uvloop  # noqa: E402
-from aiohttp import web  # noqa: E402
 
 from services.gateway import logs  # noqa: E402
-from services.gateway.api.connections import Runner  # noqa: E402
-from services.gateway.app import HEALTH, create_app  # noqa: E402
 from services.gateway.commands.held import held  # noqa: E402
 from services.gateway.commands.keys import api_keys  # noqa: E402
 from services.gateway.commands.replay import replay  # noqa: E402
@@ -33,40 +29,6 @@ from services.gateway.settings import Settings, load  # noqa: E402
 log = structlog.get_logger()
 
 _MIGRATION_TIMEOUT_SECONDS = 60
-
-
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what was begun.
-
-    Raises:
-        OSError: The port is taken, or may not be used.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    app = create_app(settings)
-    # Bodies are taken as they come: decompressing strangers' bodies invites bombs.
-    runner = Runner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=settings.idle_timeout_seconds,
-        shutdown_timeout=settings.drain_timeout_seconds,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        log.info("gateway.started", url=f"http://{host}:{port}", settings=settings.changed())
-        await stop.wait()
-        app[HEALTH].stopping = True
-        log.info("gateway.stopping")
-        await asyncio.sleep(settings.lame_duck_seconds)
-    finally:
-        await runner.cleanup()
-    log.info("gateway.stopped")
 
 
 async def migrate_ledger(settings: Settings) -> None:
@@ -85,6 +47,9 @@ def main(arguments: list[str]) -> int:
     logs.configure(settings.log_format, settings.log_level)
     match arguments:
         case []:
+            # What serves takes a second to import, and no command needs it.
+            from services.gateway.serving import serve  # noqa: PLC0415
+
             job = serve(settings)
         case ["migrate"]:
             job = migrate_ledger(settings)

@@ -84,11 +84,10 @@ class Deployment:
                 if name[:10] != "PILLARBOX_"
             },
             **self.manifest.environment,
-            **{
-                name: QUICK[name]
-                for name in QUICK
-                if "BACKOFF" in name or "LEASE" in name or "DEADLINE" in name
-            },
+            **{name: QUICK[name] for name in QUICK if "BACKOFF" in name},
+            # Four that start at once leave little of a small machine to whoever waits for an answer.
+            "PILLARBOX_ATTEMPT_DEADLINE_SECONDS": "10",
+            "PILLARBOX_LEASE_SECONDS": "20",
             "PILLARBOX_SECRETS_DIRECTORY": str(folder / "secrets"),
             "PILLARBOX_HEALTH_DIRECTORY": str(folder),
             "PILLARBOX_PROVIDERS__FAKE__BASE_URL": self.base_url,

@@ -38,6 +38,8 @@ def fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
 def system(request: pytest.FixtureRequest, tmp_path: Path, fake: Fake) -> Iterator[System]:
     """A system behind which that provider stands, whose searches know at once what it took."""
     settings = behind(fake, settle_delay_seconds=1, rate_per_second=500)
+    # Longer than a busy machine holds up a fake that means to answer.
+    settings |= {"PILLARBOX_ATTEMPT_DEADLINE_SECONDS": "6", "PILLARBOX_LEASE_SECONDS": "12"}
     with build(request, "rabbitmq-postgresql", tmp_path, settings) as system:
         yield system.start()
 

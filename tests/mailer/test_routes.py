@@ -50,9 +50,11 @@ async def a_while(seconds: float = 0.2) -> None:
 
 async def end(tasks: Sequence[asyncio.Task[Place]]) -> None:
     """Let nobody wait any more."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    waiting = set(tasks)
+    while waiting:  # a wait that ends in the moment of its cancellation is not cancelled
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=0.1)
 
 
 # Order
