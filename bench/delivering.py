@@ -37,16 +37,25 @@ class Watched:
     peak_pss: float = 0.0
     memory: list[tuple[int, float]] = field(default_factory=list)
     """Resident megabytes after so many messages."""
+    begun: tuple[int, float] | None = None
+    """Messages that had arrived, and processor seconds used, when they were first seen at work."""
 
     def look(self, provider: Provider, count: int) -> bool:
         """Note their memory, and say whether all has arrived."""
         arrived, _ = provider.count()
         pids = [pid for root in self.pids for pid in family(root)]
+        if arrived and self.begun is None:
+            self.begun = arrived, self.cpu_seconds()
         rss = resident_mb(pids)
         self.memory.append((arrived, rss))
         self.peak_rss = max(self.peak_rss, rss)
         self.peak_pss = max(self.peak_pss, proportional_mb(pids))
         return arrived >= count
+
+    def cost(self, count: int) -> float:
+        """Microseconds of processor time for each message since then, without starting up."""
+        first, before = self.begun or (0, 0.0)
+        return (self.cpu_seconds() - before) / (count - first) * 1e6 if count > first else 0.0
 
     def cpu_seconds(self) -> float:
         """What they and their children have used so far."""
@@ -88,9 +97,8 @@ def drain(
     box.wait_until_queued(len(called.posted))
     box.start_mailers(mailers)
     watched = Watched([one.process.pid for one in box.mailers if one.process])
-    begun = watched.cpu_seconds()
     wait(lambda: watched.look(box.provider, count), f"{count} messages to arrive", period=0.5)
-    used = watched.cpu_seconds() - begun
+    used = watched.cost(count)
     box.wait_until_sent(count)
     measurement = _measurement(
         len(called.posted),
@@ -167,7 +175,7 @@ def _measure(stage: Stage, worker: Worker, name: str, count: int, latency: float
         assert service.process is not None  # noqa: S101 - it was started a line above
         watched = Watched([service.process.pid])
         wait(lambda: watched.look(stage.provider, count), f"{count} messages to arrive")
-        return _measurement(count, stage.provider, watched=watched, cpu=watched.cpu_seconds())
+        return _measurement(count, stage.provider, watched=watched, cpu=watched.cost(count))
 
 
 def _measurement(
@@ -184,7 +192,7 @@ def _measurement(
     return Measurement(
         figures={
             RATE: rate(list(provider.receipts().values())),
-            CPU: cpu / accepted * 1e6 if accepted else 0.0,
+            CPU: cpu,
             RSS: watched.peak_rss,
             PSS: watched.peak_pss,
         },
