@@ -99,7 +99,8 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(streams.routes())
     app.on_shutdown.append(streams.end)
     readers = {name: account.reader(name) for name, account in settings.provider_events.items()}
-    intake = Intake(readers, parts.dispatch.publish, fetching.Fetcher(fetching.get))
+    fetcher = fetching.Fetcher(fetching.get)
+    intake = Intake(readers, parts.dispatch.publish, fetcher, courtesy=parts.courtesy)
     app.add_routes(ProviderEvents(intake, body).routes())
     app.add_routes(app[HEALTH].routes())
     description = describe(version=__version__, body_limit=settings.body_limit_bytes)

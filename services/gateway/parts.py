@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,8 +13,11 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.gateway.broker import Broker, broker
+from services.gateway.courtesy import Courtesy
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
+from services.gateway.ledger.deposit import Entry
+from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.recording import Recording
@@ -66,6 +70,7 @@ class Parts:
     dispatch: Dispatch
     webhook_dispatcher: WebhookDispatcher
     template_folder: TemplateFolder | None
+    courtesy: Courtesy
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
@@ -127,7 +132,13 @@ def parts_of(settings: Settings) -> Parts:
         key_seconds=settings.idempotency_retention_seconds,
         interval=settings.retention_interval_seconds,
     )
-    writer = Writer(insert, on_committed=relay.offer)
+    courtesy = Courtesy()
+
+    def committed(entries: Sequence[Entry]) -> None:
+        courtesy.accepting()
+        relay.offer(entries)
+
+    writer = Writer(insert, on_committed=committed)
     api_keys = ApiKeys(sessions)
     keyring = Keyring(api_keys, max_age=settings.api_key_cache_seconds, fixed=_development(settings))
     key_use = KeyUse(keyring, api_keys, interval=settings.api_key_use_seconds)
@@ -144,12 +155,25 @@ def parts_of(settings: Settings) -> Parts:
         sweeper,
         purger,
         Accountant(RollUp(sessions), interval=settings.roll_up_interval_seconds),
-        Recorder(where, Records(ledger.record, WebhookEvents(sessions).record)),
+        Recorder(where, Records(_courteous(ledger, courtesy), WebhookEvents(sessions).record)),
         _stray_watch(settings, sessions),
         dispatch,
         _webhook_dispatcher(settings, sessions, dispatch, relay),
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
+        courtesy,
     )
+
+
+def _courteous(ledger: Ledger, courtesy: Courtesy) -> Callable[[Sequence[LedgerEvent]], Awaitable[None]]:
+    """Record events, and rest for what providers told among them; what mailers tell must not fall behind."""
+
+    async def record(batch: Sequence[LedgerEvent]) -> None:
+        begun = time.perf_counter()
+        await ledger.record(batch)
+        told = sum(event.is_told for event in batch) / len(batch)
+        await courtesy.rest((time.perf_counter() - begun) * told)
+
+    return record
 
 
 def _development(settings: Settings) -> dict[bytes, Caller]:

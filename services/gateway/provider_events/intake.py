@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
+from services.gateway.courtesy import Courtesy
 from services.gateway.provider_events.fetching import Fetcher
 from services.gateway.provider_events.reader import Aside, Call, Fetch, Reader, Reading
 from services.gateway.relay.publisher import Outgoing
@@ -21,6 +22,7 @@ Publish = Callable[[list[Outgoing]], Awaitable[None]]
 
 _SLICE_SECONDS: Final = 0.001
 _BATCH: Final = 1000
+_SMALL_BATCH: Final = 100
 
 
 @dataclass(slots=True)
@@ -35,8 +37,8 @@ class Taken:
 class Intake:
     """Reads calls, and publishes what they tell.
 
-    One call is read at a time, a millisecond of work and a millisecond of rest; whoever waits for the
-    broker's word is in nobody's way.
+    One call is read at a time, a millisecond of work and a millisecond of rest, and more rest while
+    mail is being accepted.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Intake:
         publish: Publish,
         fetcher: Fetcher,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        courtesy: Courtesy | None = None,
     ) -> None:
         self._readers = readers
         self._publish = publish
         self._fetcher = fetcher
         self._clock = clock
+        self._courtesy = courtesy or Courtesy()
         self._turn = asyncio.Lock()
 
     def __contains__(self, account: str) -> bool:
@@ -70,9 +74,18 @@ class Intake:
             found = await self._fetcher.fetch(wanted)
             taken.fetched.append(wanted)
             wanted = await self._read(reading, found, taken)
-        for start in range(0, len(taken.events), _BATCH):
-            await self._publish(taken.events[start : start + _BATCH])
+        await self._publish_all(taken.events)
         return taken
+
+    async def _publish_all(self, events: list[Outgoing]) -> None:
+        start = 0
+        while start < len(events):
+            # The thread that publishes keeps the interpreter to itself for as long as a batch takes.
+            size = _SMALL_BATCH if self._courtesy.is_called_for else _BATCH
+            begun = time.perf_counter()
+            await self._publish(events[start : start + size])
+            await self._courtesy.rest(time.perf_counter() - begun)
+            start += size
 
     async def _read(self, reading: Reading, found: bytes | None, taken: Taken) -> Fetch | None:
         """Read on until something has to be fetched (it is given then), or to the end."""
@@ -84,6 +97,7 @@ class Intake:
                     _note(step, taken)
                     if time.perf_counter() > until:
                         await asyncio.sleep(_SLICE_SECONDS)
+                        await self._courtesy.rest(_SLICE_SECONDS)
                         until = time.perf_counter() + _SLICE_SECONDS
                     step = next(reading)
             except StopIteration:
