@@ -26,7 +26,7 @@ TLS = ssl.create_default_context()
 
 async def attempt(url: str, addresses: Addresses = NOBODY, names: AbstractResolver | None = None) -> str:
     """Post once; return the status, or why there is none."""
-    transport = WebhookTransport(addresses, 1.0, 4, TLS, names)
+    transport = WebhookTransport(addresses, 10.0, 4, TLS, names)
     try:
         return str((await transport.post(url, b"{}", {})).status)
     except NotPostedError as error:
