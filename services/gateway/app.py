@@ -6,7 +6,6 @@ from aiohttp import web
 
 from services.gateway import __version__
 from services.gateway.acceptance.acceptance import Acceptance
-from services.gateway.acceptance.suppressions import SuppressionCheck
 from services.gateway.api import middlewares
 from services.gateway.api.api_keys import ApiKeyHandlers
 from services.gateway.api.authentication import authenticate
@@ -76,7 +75,7 @@ def create_app(settings: Settings) -> web.Application:
     app[HEALTH] = Health(parts.ledger, parts.relay)
     suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
     held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
-    acceptance = Acceptance(parts.writer, SuppressionCheck(suppressions), held)
+    acceptance = Acceptance(parts.writer, held)
     templates = Templates(stored)
     tokens = Tokens.of([key.get_secret_value() for key in settings.unsubscribe_keys])
     drafting = Drafting(templates, Unsubscribing.of(settings.public_url, tokens))

@@ -16,10 +16,11 @@ from uuid import uuid4
 import structlog
 from kombu import Connection, Producer
 
+from services.mailer import frames
 from services.mailer.batching import Batching
 from services.mailer.broker import Broker
 from services.mailer.delivery.ports import UnreportedError
-from shared.signatures import EXCHANGE, RecordEvent, Signature
+from shared.signatures import RecordEvent, Signature
 
 log = structlog.get_logger()
 
@@ -27,9 +28,6 @@ _CONFIRM_SECONDS = 10.0
 _TRIES = 3
 _IDLE_SECONDS = 5.0
 """After so long without an event the connection is looked at before it is trusted."""
-
-_CONTENT = {"content_type": "application/json", "content_encoding": "utf-8"}
-_EMBED = b',{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
 
 
 class BrokerReporter:
@@ -40,7 +38,8 @@ class BrokerReporter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reporter")
         self._publishing = Batching[Signature, None](self._publish)
         self._connection: Connection | None = None
-        self._producer: Any = None
+        self._producer: Any = None  # for Redis and the embedded broker
+        self._frames: frames.Frames | None = None  # for RabbitMQ
         self._unconfirmed: set[int] = set()
         self._published = 0
         self._blocked = False
@@ -75,9 +74,11 @@ class BrokerReporter:
         for tries in range(_TRIES):
             try:
                 self._connect()
-                for signature in signatures:
-                    self._publish_one(signature)
-                self._await_confirms()
+                if self._frames is not None:
+                    self._write(self._frames, signatures)
+                    self._await_confirms()
+                else:
+                    self._put(signatures)
             except UnreportedError:
                 raise  # the connection is kept: a new one would not be told that it is blocked
             except Exception as error:
@@ -89,21 +90,27 @@ class BrokerReporter:
                 self._used = time.monotonic()
                 return
 
-    def _publish_one(self, signature: Signature) -> None:
-        self._published += 1
-        self._unconfirmed.add(self._published)
-        self._producer.publish(
-            b"[[]," + signature.arguments() + _EMBED,
-            exchange=EXCHANGE if self._broker.is_amqp else "",
-            routing_key=signature.queue,
-            mandatory=self._broker.is_amqp,
-            headers=_headers(signature.task),
-            **_CONTENT,
-        )
+    def _put(self, signatures: Sequence[Signature]) -> None:
+        for signature in signatures:
+            self._producer.publish(
+                frames.body(signature),
+                exchange="",
+                routing_key=signature.queue,
+                headers=frames.headers(signature.task, str(uuid4())),
+                content_type=frames.CONTENT_TYPE,
+                content_encoding=frames.CONTENT_ENCODING,
+            )
+
+    def _write(self, writer: frames.Frames, signatures: Sequence[Signature]) -> None:
+        assert self._connection is not None  # noqa: S101 - _connect() has just made it
+        link = self._connection.connection
+        written = b"".join([writer.publish(signature) for signature in signatures])
+        self._unconfirmed = set(range(self._published + 1, self._published + len(signatures) + 1))
+        self._published += len(signatures)
+        link.transport.write(written)
+        link.bytes_sent += len(written)
 
     def _await_confirms(self) -> None:
-        if not self._broker.is_amqp:
-            self._unconfirmed.clear()
         deadline = time.monotonic() + _CONFIRM_SECONDS
         while self._unconfirmed:
             if self._blocked:
@@ -128,7 +135,9 @@ class BrokerReporter:
             # py-amqp would wait for ever for a broker that is there and does not answer.
             connection.connection.sock.settimeout(_CONFIRM_SECONDS)
         channel = connection.channel()
+        self._frames = None
         if self._broker.is_amqp:
+            self._frames = frames.Frames(channel.channel_id, connection.connection.frame_max)
             channel.confirm_select()
             channel.events["basic_ack"].add(self._on_ack)
             channel.events["basic_nack"].add(_on_nack)
@@ -173,20 +182,6 @@ class BrokerReporter:
             self._unconfirmed = {tag for tag in self._unconfirmed if tag > delivery_tag}
         else:
             self._unconfirmed.discard(delivery_tag)
-
-
-def _headers(task: str) -> dict[str, Any]:
-    """The least that makes it a Celery task message (protocol 2)."""
-    task_id = str(uuid4())
-    return {
-        "lang": "py",
-        "task": task,
-        "id": task_id,
-        "root_id": task_id,
-        "argsrepr": "()",
-        "kwargsrepr": "{…}",
-        "origin": "pillarbox.mailer",
-    }
 
 
 def _on_nack(_delivery_tag: int, _multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature

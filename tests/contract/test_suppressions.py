@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,45 +12,21 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.gateway.acceptance.suppressions import PAIRS, SuppressionCheck
+from services.gateway.acceptance.acceptance import Acceptance
+from services.gateway.acceptance.entries import Draft
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
-from services.gateway.ledger.errors import LedgerUnavailableError
+from services.gateway.ledger.deposit import Key
+from services.gateway.ledger.held_keys import HeldKeys
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.suppressions import Suppressions
-from shared.signatures import Lane
-from tests.contract.ledgers import TIMEOUT
+from services.gateway.problems import Problem
+from services.gateway.tenants.callers import Caller, Permission
+from shared.signatures import Address, Lane, SendEmail
+from tests.contract.ledgers import TIMEOUT, Gateway, answered, gateway
 
 ANA, BOB, EVA = "ana@example.com", "bob@example.com", "eva@example.com"
-
-
-class CountingSuppressions(Suppressions):
-    """Remembers how much was asked for in each query, and can be held up or made to fail."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        super().__init__(sessions)
-        self.sizes: list[int] = []
-        self.running = 0
-        self.at_once = 0
-        self.error: Exception | None = None
-        self.begun = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def among(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        self.sizes.append(len(pairs))
-        self.running += 1
-        self.begun.set()
-        self.at_once = max(self.at_once, self.running)
-        try:
-            if self.error is not None:
-                raise self.error
-            found = await super().among(pairs)
-            await self.gate.wait()
-            return found
-        finally:
-            self.running -= 1
 
 
 @pytest.fixture
@@ -73,12 +49,6 @@ def sessions(engine: AsyncEngine) -> Sessions:
 def suppressions(sessions: Sessions) -> Suppressions:
     """The suppressions in it."""
     return Suppressions(sessions)
-
-
-@pytest.fixture
-def counting(sessions: Sessions) -> CountingSuppressions:
-    """The same, with a look at the queries."""
-    return CountingSuppressions(sessions)
 
 
 def addresses(rows: Iterable[Any]) -> list[str]:
@@ -220,152 +190,135 @@ async def test_a_page_can_be_about_one_reason(suppressions: Suppressions) -> Non
     assert ([bounced], False) == await suppressions.page("acme", Page(), reason="bounce")
 
 
-# Asking
+# Accepting
 
 
-async def test_only_what_is_suppressed_is_found(suppressions: Suppressions) -> None:
+@pytest.fixture
+async def box(database_url: str, engine: AsyncEngine) -> AsyncIterator[Gateway]:  # noqa: ARG001 - migrates it
+    """A gateway's way to the same ledger, for messages that are accepted."""
+    async with gateway(database_url) as box:
+        yield box
+
+
+def draft(*to: str, tenant: str = "acme", lane: Lane = Lane.TRANSACTIONAL, key: Key | None = None) -> Draft:
+    """A message to some recipients."""
+    recipients = tuple(Address(email=address) for address in to)
+    sender = Address(email="shop@example.com")
+    signature = SendEmail(
+        message_id=new_message_id(),
+        tenant=tenant,
+        lane=lane,
+        sender=sender,
+        to=recipients,
+        subject="Hi",
+        text="Hi",
+    )
+    return Draft(signature, key=key)
+
+
+async def accept(box: Gateway, *drafts: Draft, key: Key | None = None) -> list[str]:
+    """Accept messages in one call; return the states of those that are stored, in order."""
+    caller = Caller(drafts[0].signature.tenant, new_message_id(), Permission.FULL)
+    held = HeldKeys(box.sessions, retention=60)
+    accepted = await Acceptance(box.writer, held).accept(caller, drafts, answer=answered, key=key)
+    return [(await box.ledger.find(caller.tenant, one)).status for one in accepted.ids if one]
+
+
+async def sent_to(box: Gateway, draft: Draft) -> list[str]:
+    """Whom an accepted message goes to."""
+    row = await box.ledger.find(draft.signature.tenant, draft.signature.message_id)
+    return [address.email for address in SendEmail.parse(row.arguments).to]
+
+
+async def test_only_who_is_suppressed_gets_no_mail(box: Gateway, suppressions: Suppressions) -> None:
     """By tenant and address together."""
     await suppressions.add("acme", [ANA, BOB])
     await suppressions.add("other", [EVA])
-    asked = [("acme", ANA), ("acme", EVA), ("other", EVA), ("other", ANA), ("third", ANA)]
-    expected = {("acme", ANA), ("other", EVA)}
+    drafts = [draft(who, tenant=tenant) for tenant in ("acme", "other", "third") for who in (ANA, EVA)]
+    states = [(await accept(box, one))[0] for one in drafts]
 
-    assert expected == set(await suppressions.among(asked))
+    assert ["suppressed", "accepted", "accepted", "suppressed", "accepted", "accepted"] == states
+
+
+async def test_the_others_get_it_all_the_same(box: Gateway, suppressions: Suppressions) -> None:
+    """Whoever else the message goes to, and whoever else gets a message in the same call."""
+    await suppressions.add("acme", [BOB])
+    drafts = [draft(ANA, BOB, EVA), draft(BOB), draft(EVA)]
+
+    assert ["accepted", "suppressed", "accepted"] == await accept(box, *drafts)
+    assert [ANA, EVA] == await sent_to(box, drafts[0])
 
 
 @pytest.mark.parametrize(
     "text", ["o'neil@example.com", 'a"b@x', "a\\b@x", "é@x", "%_@example.com", "a,b}{@x"]
 )
-async def test_hostile_texts_are_only_texts(suppressions: Suppressions, text: str) -> None:
+async def test_hostile_texts_are_only_texts(box: Gateway, suppressions: Suppressions, text: str) -> None:
     """Quotes, backslashes, wildcards and array syntax are found as they are, and match nothing else."""
     await suppressions.add("a'c\"m,e", [text])
 
-    found = await suppressions.among([("a'c\"m,e", text), ("a'c\"m,e", ANA)])
+    assert ["suppressed", "accepted"] == await accept(
+        box, draft(text, tenant="a'c\"m,e"), draft(ANA, tenant="a'c\"m,e")
+    )
 
-    assert {("a'c\"m,e", text): "manual"} == found
+
+async def test_many_recipients_are_looked_up_at_once(box: Gateway, suppressions: Suppressions) -> None:
+    """A batch to 5,000, half of whom are suppressed, although the planner never looked at the table."""
+    people = [f"person{number}@example.com" for number in range(5000)]
+    await suppressions.add("acme", people[::2])
+    drafts = [draft(*people[start : start + 50]) for start in range(0, 5000, 50)]
+
+    assert ["accepted"] * 100 == await accept(box, *drafts)
+    assert people[1::2] == [who for one in drafts for who in await sent_to(box, one)]
 
 
-async def test_asking_for_many_is_one_statement_on_the_index(
-    engine: AsyncEngine, suppressions: Suppressions
+async def test_what_is_accepted_at_the_same_moment_shares_the_question(
+    box: Gateway, suppressions: Suppressions
 ) -> None:
-    """Also where the table is large and the planner never looked at it."""
-    people = [f"person{number}@example.com" for number in range(3000)]
-    await suppressions.add("acme", people[:1500])
-    statements: list[str] = []
-    sa.event.listen(engine.sync_engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
-
-    found = await suppressions.among([("acme", address) for address in people])
-
-    assert set(people[:1500]) == {address for _, address in found}
-    assert not statements  # it went past SQLAlchemy, in a single call of the driver
-
-
-async def test_concurrent_questions_share_queries(
-    suppressions: Suppressions, counting: CountingSuppressions
-) -> None:
-    """A hundred requests at the same moment cost two queries at most, one at a time, each answered right."""
+    """A hundred callers, of whom one writes to somebody who is suppressed: each gets what is his."""
     await suppressions.add("tenant7", [ANA])
-    check = SuppressionCheck(counting)
-
-    answers = await asyncio.gather(
-        *(check.among(f"tenant{number}", [ANA, BOB], Lane.BULK) for number in range(100))
+    states = await asyncio.gather(
+        *(accept(box, draft(ANA, tenant=f"tenant{number}")) for number in range(100))
     )
 
-    assert [frozenset({ANA}) if number == 7 else frozenset() for number in range(100)] == answers
-    assert len(counting.sizes) <= 2
-    assert 1 == counting.at_once
+    assert [["suppressed"] if number == 7 else ["accepted"] for number in range(100)] == states
+    assert len(box.insert.batches) <= 3
 
 
-async def test_whoever_comes_late_shares_the_next_query(
-    suppressions: Suppressions, counting: CountingSuppressions
+async def test_a_repetition_is_the_same_though_somebody_is_suppressed(
+    box: Gateway, suppressions: Suppressions
 ) -> None:
-    """A suppression added before the question is seen, even if a query was under way."""
-    check = SuppressionCheck(counting)
-    counting.gate.clear()
-    early = asyncio.create_task(check.among("acme", [ANA], Lane.BULK))
-    await counting.begun.wait()
+    """The keys of the call and of its messages are kept with the messages as they are stored."""
     await suppressions.add("acme", [BOB])
-    questions = [asyncio.create_task(check.among("acme", [BOB], Lane.BULK)) for _ in range(10)]
-    await asyncio.sleep(0.05)
-    counting.gate.set()
-    late = await asyncio.gather(*questions)
+    keys = [Key(name, b"1" * 32) for name in ("call", "first", "second")]
+    drafts = [draft(ANA, BOB, key=keys[1]), draft(BOB, key=keys[2])]
 
-    assert frozenset() == await early
-    assert [frozenset({BOB})] * 10 == late
-    assert [1, 1] == counting.sizes
-    assert 1 == counting.at_once
+    assert ["accepted", "suppressed"] == await accept(box, *drafts, key=keys[0])
+    assert ["accepted", "suppressed"] == await accept(box, draft(ANA, key=keys[1]), draft(BOB, key=keys[2]))
+    assert [] == await accept(box, draft(EVA), draft(EVA), key=keys[0])  # the stored answer, nothing new
+    assert [ANA] == await sent_to(box, drafts[0])
 
 
-async def test_nobody_asks_for_nobody(counting: CountingSuppressions) -> None:
-    """Without recipients there is no query."""
-
-    assert frozenset() == await SuppressionCheck(counting).among("acme", [], Lane.BULK)
-    assert not counting.sizes
-
-
-async def test_a_query_is_bounded(suppressions: Suppressions, counting: CountingSuppressions) -> None:
-    """What is too much for one query is asked in several, and everybody gets an answer."""
-    check = SuppressionCheck(counting)
-    crowds = [[f"person{crowd}-{number}@example.com" for number in range(PAIRS // 3)] for crowd in range(8)]
-    await suppressions.add("acme", [crowds[7][0]])
-
-    answers = await asyncio.gather(*(check.among("acme", crowd, Lane.BULK) for crowd in crowds))
-
-    assert [frozenset()] * 7 + [frozenset({crowds[7][0]})] == answers
-    assert max(counting.sizes) <= PAIRS
-
-
-async def test_a_ledger_that_is_away_is_told_to_all(counting: CountingSuppressions) -> None:
-    """Those who asked, and those behind them; nothing was changed, and the next one is asked again."""
-    check = SuppressionCheck(counting)
-    counting.error = LedgerUnavailableError(unknown=True)
-
-    errors = await asyncio.gather(
-        *(check.among("acme", [ANA], Lane.BULK) for _ in range(5)), return_exceptions=True
-    )
-    counting.error = None
-
-    assert [(LedgerUnavailableError, False)] * 5 == [
-        (type(error), getattr(error, "unknown", None)) for error in errors
-    ]
-    assert frozenset() == await check.among("acme", [ANA], Lane.BULK)
-
-
-async def test_a_bug_leaves_nobody_waiting(counting: CountingSuppressions) -> None:
-    """Whatever is raised is raised at everybody who asked."""
-    check = SuppressionCheck(counting)
-    counting.error = ZeroDivisionError()
-
-    async with asyncio.timeout(TIMEOUT):
-        errors = await asyncio.gather(
-            *(check.among("acme", [ANA], Lane.BULK) for _ in range(5)), return_exceptions=True
-        )
-
-    assert [ZeroDivisionError] * 5 == [type(error) for error in errors]
-
-
-@pytest.mark.parametrize("during", [False, True], ids=["before the query", "during the query"])
-async def test_a_caller_that_goes_away_harms_nobody(counting: CountingSuppressions, *, during: bool) -> None:
-    """Its question is dropped, before or after it was asked; the others are answered."""
-    check = SuppressionCheck(counting)
-    gone = asyncio.create_task(check.among("acme", [ANA], Lane.BULK))
-    staying = asyncio.create_task(check.among("acme", [BOB], Lane.BULK))
-    await (counting.begun.wait() if during else asyncio.sleep(0))
-    gone.cancel()
-    async with asyncio.timeout(TIMEOUT):
-        answer = await staying
-
-    assert frozenset() == answer
-    assert [2 if during else 1] == counting.sizes
-
-
-async def test_a_broken_database_is_unavailable(engine: AsyncEngine, suppressions: Suppressions) -> None:
-    """In the ledger's own words, though the driver was asked directly."""
+async def test_a_broken_database_is_unavailable(box: Gateway, engine: AsyncEngine) -> None:
+    """Nothing is accepted where nobody can tell who is suppressed."""
     async with engine.begin() as connection:
         await connection.exec_driver_sql("DROP TABLE suppressions")
 
-    with pytest.raises(LedgerUnavailableError):
-        await suppressions.among([("acme", ANA)])
+    with pytest.raises(Problem, match="unavailable"):
+        await accept(box, draft(ANA))
+
+
+async def test_who_unsubscribed_gets_no_bulk_mail(box: Gateway, suppressions: Suppressions) -> None:
+    """But still a new password; whoever bounced gets neither."""
+    await suppressions.add("acme", [ANA], reason="unsubscribe")
+    await suppressions.add("acme", [BOB], reason="bounce")
+    bulk, transactional = (draft(ANA, BOB, EVA, lane=lane) for lane in (Lane.BULK, Lane.TRANSACTIONAL))
+    await accept(box, bulk, transactional)
+
+    assert [EVA] == await sent_to(box, bulk)
+    assert [ANA, EVA] == await sent_to(box, transactional)
+
+
+# Order and strength
 
 
 async def test_ids_are_in_the_order_of_arrival(suppressions: Suppressions) -> None:
@@ -377,18 +330,6 @@ async def test_ids_are_in_the_order_of_arrival(suppressions: Suppressions) -> No
         await asyncio.sleep(0.002)
 
     assert sorted(ids) == ids
-
-
-async def test_who_unsubscribed_gets_no_bulk_mail(
-    suppressions: Suppressions, counting: CountingSuppressions
-) -> None:
-    """But still a new password; whoever bounced gets neither."""
-    await suppressions.add("acme", [ANA], reason="unsubscribe")
-    await suppressions.add("acme", [BOB], reason="bounce")
-    check = SuppressionCheck(counting)
-    found = [await check.among("acme", [ANA, BOB, EVA], lane) for lane in (Lane.BULK, Lane.TRANSACTIONAL)]
-
-    assert [{ANA, BOB}, {BOB}] == found
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from services.gateway import problems
 from services.gateway.acceptance.entries import Draft
 from services.gateway.acceptance.idempotency import InProgress
-from services.gateway.acceptance.suppressions import SuppressionCheck
-from services.gateway.ledger.deposit import Answer, Deposit, Entry, Key, Verdict
+from services.gateway.ledger.deposit import Answer, Deposit, Entry, Key, Suppressed, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.held_keys import HeldKeys
+from services.gateway.ledger.suppressions import stands_against
 from services.gateway.ledger.writer import Writer
 from services.gateway.problems import FieldError, Problem
 from services.gateway.tenants.callers import Caller
-from shared.signatures import Lane, SendEmail
+from shared.signatures import SendEmail
 
 MOST_BYTES = 20_000_000
 """What the messages of one request may be together; twice the largest body by default."""
@@ -39,10 +40,9 @@ class Accepted:
 class Acceptance:
     """Checks what a tenant's rules say, and commits."""
 
-    def __init__(self, writer: Writer, suppressions: SuppressionCheck, held: HeldKeys) -> None:
+    def __init__(self, writer: Writer, held: HeldKeys) -> None:
         self._writer = writer
         self._held = held
-        self._suppressions = suppressions
         self._in_progress = InProgress()
 
     async def accept(
@@ -67,12 +67,10 @@ class Acceptance:
         item_keys = tuple(draft.key for draft in drafts) if any(draft.key for draft in drafts) else ()
         keys = [one for one in (key, *item_keys) if one is not None]
         with self._in_progress.reserve(caller.tenant, keys):
-            suppressed = {
-                lane: await self._suppressed(caller.tenant, drafts, lane)
-                for lane in {draft.signature.lane for draft in drafts}
-            }
-            entries = tuple(_entries(drafts, suppressed))
-            verdict = await self._commit(Deposit(caller.tenant, entries, answer, key, item_keys, strict))
+            entries, rewrite = tuple(_entries(drafts)), partial(_spared, drafts)
+            verdict = await self._commit(
+                Deposit(caller.tenant, entries, answer, key, item_keys, strict, rewrite)
+            )
         if verdict.replayed is not None:
             return Accepted(verdict.replayed, replayed=True)
         if verdict.refused:
@@ -100,14 +98,6 @@ class Acceptance:
             raise problems.invalid_idempotent_request(())
         return Accepted(held.answer, replayed=True)
 
-    async def _suppressed(self, tenant: str, drafts: Sequence[Draft], lane: Lane) -> frozenset[str]:
-        its = (draft for draft in drafts if draft.signature.lane == lane)
-        recipients = [recipient for draft in its for recipient in draft.recipients()]
-        try:
-            return await self._suppressions.among(tenant, recipients, lane)
-        except LedgerUnavailableError as error:
-            raise problems.unavailable(_RETRY_AFTER_SECONDS) from error
-
     async def _commit(self, deposit: Deposit) -> Verdict:
         try:
             return await self._writer.deposit(deposit)
@@ -119,18 +109,32 @@ class Acceptance:
             raise problems.invalid_fields([refused]) from error
 
 
-def _entries(drafts: Sequence[Draft], suppressed: Mapping[Lane, frozenset[str]]) -> Iterator[Entry]:
+def _entries(drafts: Sequence[Draft]) -> Iterator[Entry]:
     """Make the entries, but no more of them than a transaction should hold.
 
     A short batch can make long messages: each may carry the whole source of a template.
     """
     size = 0
     for draft in drafts:
-        entry = draft.entry(suppressed[draft.signature.lane])
+        entry = draft.entry()
         size += len(entry.arguments)
         if size > MOST_BYTES:
             raise problems.too_much_together(MOST_BYTES)
         yield entry
+
+
+def _spared(drafts: Sequence[Draft], suppressed: Suppressed) -> tuple[Entry, ...]:
+    """Make the entries without those whom their lane's mail must not go to."""
+    return tuple(
+        draft.entry(
+            {
+                address
+                for (tenant, address), reason in suppressed.items()
+                if tenant == draft.signature.tenant and stands_against(reason, draft.signature.lane)
+            }
+        )
+        for draft in drafts
+    )
 
 
 def _check_senders(caller: Caller, drafts: Sequence[Draft]) -> None:

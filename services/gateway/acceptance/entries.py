@@ -47,9 +47,12 @@ class Draft:
 
     def recipients(self) -> list[str]:
         """Everybody it goes to, in the form that addresses are compared in."""
-        return [comparable(address) for _, address in _addresses(self.signature)]
+        if isinstance(self.signature, SendWelcomeEmail):
+            return [comparable(self.signature.email)]
+        everybody = (*self.signature.to, *self.signature.cc, *self.signature.bcc)
+        return [comparable(recipient.email) for recipient in everybody]
 
-    def entry(self, suppressed: AbstractSet[str]) -> Entry:
+    def entry(self, suppressed: AbstractSet[str] = frozenset()) -> Entry:
         """What is committed; recipients among *suppressed* are left out of it.
 
         If nobody is left to write to, the message itself is suppressed.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ SLOT = web.RequestKey("slot", Slot)
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id, and write its one canonical log line."""
     given = request.headers.get(REQUEST_ID, "")
-    request_id = given if _USABLE_ID.fullmatch(given) else uuid.uuid4().hex
+    request_id = given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
     started = time.perf_counter()
     status = _HUNG_UP
     request[_NAMED] = request_id
@@ -79,13 +79,13 @@ def _log_line(request: web.Request, request_id: str, status: int, seconds: float
     log.info(
         "message.accepted" if accepted else "request.finished",
         method=request.method,
-        route=resource.canonical if resource else None,
+        route=None if resource is None else resource.canonical,
         status=status,
         duration_ms=round(seconds * 1000, 2),
         request_id=request_id,
         message_id=str(message_id) if message_id else None,
-        tenant=identity.tenant if identity else None,
-        key_id=str(identity.key_id) if identity else None,
+        tenant=None if identity is None else identity.tenant,
+        key_id=None if identity is None else str(identity.key_id),
     )
 
 

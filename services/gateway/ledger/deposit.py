@@ -8,7 +8,7 @@ something else, the key is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -62,6 +62,12 @@ Answer = Callable[[Sequence[UUID | None]], bytes]
 Place = tuple[str, str]
 """Tenant and key: where a key is in the ledger."""
 
+Suppressed = Mapping[tuple[str, str], str]
+"""Reasons of suppressions, by tenant and address in comparable form."""
+
+Rewrite = Callable[[Suppressed], tuple["Entry", ...]]
+"""Makes the same entries once more, under the same ids, without recipients who are suppressed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
@@ -76,6 +82,12 @@ class Deposit:
     """Each guards one entry; as many as entries, or none at all."""
     strict: bool = True
     """Whether one refused item refuses them all."""
+    rewrite: Rewrite | None = None
+    """None where suppressions do not matter."""
+
+    def without(self, suppressed: Suppressed) -> Deposit:
+        """The same, but for recipients who are suppressed."""
+        return self if self.rewrite is None else replace(self, entries=self.rewrite(suppressed))
 
     def offers(self) -> Iterator[tuple[Place, Key, bytes]]:
         """The keys to be stored: place, key, and the answer that belongs to it."""

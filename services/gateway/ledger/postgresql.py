@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Verdict
+from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Suppressed, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.states import progress
 
@@ -33,13 +33,26 @@ USING unnest($1::text[], $2::text[]) AS back (tenant, key)
 WHERE idempotency_keys.tenant = back.tenant AND idempotency_keys.key = back.key
 """
 _ANSWER = "UPDATE idempotency_keys SET answer = $3 WHERE tenant = $1 AND key = $2"
+# Stores everything, or nothing and says who of the recipients is suppressed; $18 turns the question off.
+# It is one look into the primary key per recipient, whatever the planner thinks of the table's size: the
+# LIMIT keeps it from reading the whole table instead.
 _INSERT = """
-WITH batch AS (
+WITH looked_up AS MATERIALIZED (
+    SELECT * FROM unnest($14::uuid[], $15::text[], $16::text[], $17::text[])
+             AS looked_up (message_id, tenant, kind, value)
+), suppressed AS MATERIALIZED (
+    SELECT tenant, value AS address, reason FROM looked_up CROSS JOIN LATERAL (
+        SELECT reason FROM suppressions
+        WHERE tenant = looked_up.tenant AND address = looked_up.value LIMIT 1
+    ) AS found
+    WHERE $18::boolean AND kind = 'recipient'
+), batch AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[],
         $7::text[], $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[]
     ) AS batch (id, tenant, lane, task, arguments, summary,
                 status, progress, event, reason, scheduled_at, expires_at)
+    WHERE NOT EXISTS (SELECT FROM suppressed)
 ), stored AS (
     INSERT INTO messages (id, tenant, lane, task, arguments, summary, accepted_at,
                           status, progress, reason, scheduled_at, expires_at, due_at)
@@ -52,9 +65,11 @@ WITH batch AS (
 ), noted AS (
     INSERT INTO events (message_id, tenant, key, event, actor, at, reason)
     SELECT id, tenant, event, event, 'gateway', clock_timestamp(), reason FROM batch WHERE event IS NOT NULL
+), found_by AS (
+    INSERT INTO lookups (message_id, tenant, kind, value)
+    SELECT message_id, tenant, kind, value FROM looked_up WHERE NOT EXISTS (SELECT FROM suppressed)
 )
-INSERT INTO lookups (message_id, tenant, kind, value)
-SELECT * FROM unnest($14::uuid[], $15::text[], $16::text[], $17::text[])
+SELECT tenant, address, reason FROM suppressed
 """
 
 _MAY_HAVE_COMMITTED = ("08", "40", "57", "58", "XX")
@@ -105,15 +120,12 @@ class PostgresqlInsert:
     async def _commit(self, connection: asyncpg.Connection, deposits: Sequence[Deposit]) -> list[Verdict]:
         offers = [offer for deposit in deposits for offer in deposit.offers()]
         if not offers:  # one statement, which is a transaction by itself
-            verdicts = [deposit.judge({}) for deposit in deposits]
-            await self._store(connection, verdicts)
-            return verdicts
+            return await self._store(connection, deposits, {})
         async with connection.transaction():
             held = await self._claim(connection, offers)
-            verdicts = [deposit.judge(held) for deposit in deposits]
+            verdicts = await self._store(connection, deposits, held)
             if held:
                 await self._correct(connection, deposits, verdicts, held)
-            await self._store(connection, verdicts)
         return verdicts
 
     async def _claim(
@@ -146,10 +158,24 @@ class PostgresqlInsert:
                 answer = deposit.answer(verdict.ids)
                 await connection.execute(_ANSWER, deposit.tenant, deposit.key.text, answer)
 
-    async def _store(self, connection: asyncpg.Connection, verdicts: Iterable[Verdict]) -> None:
+    async def _store(
+        self, connection: asyncpg.Connection, deposits: Sequence[Deposit], held: Mapping[Place, Held]
+    ) -> list[Verdict]:
+        verdicts = [deposit.judge(held) for deposit in deposits]
+        if suppressed := await self._insert(connection, verdicts, asking=True):
+            verdicts = [deposit.without(suppressed).judge(held) for deposit in deposits]
+            await self._insert(connection, verdicts, asking=False)
+        return verdicts
+
+    async def _insert(
+        self, connection: asyncpg.Connection, verdicts: Iterable[Verdict], *, asking: bool
+    ) -> Suppressed:
+        """Store the entries; if *asking*, only if none of their recipients is suppressed, else say who is."""
         entries = [entry for verdict in verdicts for entry in verdict.stored]
-        if entries:
-            await connection.execute(_INSERT, *_columns(entries), self._lease, *_lookups(entries))
+        if not entries:
+            return {}
+        rows = await connection.fetch(_INSERT, *_columns(entries), self._lease, *_lookups(entries), asking)
+        return {(tenant, address): reason for tenant, address, reason in rows}
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import aiosqlite
 
 from services.gateway.ledger.database import PRAGMAS
-from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Verdict
+from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Suppressed, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.states import progress
 
@@ -30,6 +30,11 @@ INSERT INTO events (message_id, tenant, key, event, actor, at, reason)
 VALUES (:id, :tenant, :event, :event, 'gateway', {_NOW}, :reason)
 """  # noqa: S608 - likewise
 _LOOKUP = "INSERT INTO lookups (message_id, tenant, kind, value) VALUES (?, ?, ?, ?)"
+# The CROSS JOIN keeps SQLite from reading the whole table.
+_SUPPRESSED = """
+SELECT tenant, address, reason FROM json_each(?) AS asked CROSS JOIN suppressions
+WHERE tenant = asked.value ->> 0 AND address = asked.value ->> 1
+"""
 _CLAIM = f"""
 INSERT INTO idempotency_keys AS held (tenant, key, fingerprint, answer, created_at)
 VALUES (?, ?, ?, ?, {_NOW})
@@ -89,6 +94,8 @@ class SqliteInsert:
         connection = await self._connected()
         try:
             held = await self._claim(connection, [offer for one in deposits for offer in one.offers()])
+            if suppressed := await self._suppressed(connection, deposits):
+                deposits = [deposit.without(suppressed) for deposit in deposits]
             verdicts = [deposit.judge(held) for deposit in deposits]
             if held:
                 await self._correct(connection, deposits, verdicts, held)
@@ -115,6 +122,18 @@ class SqliteInsert:
             for tenant, key, fingerprint, answer in kept
             if answer != offered[tenant, key]
         }
+
+    async def _suppressed(self, connection: aiosqlite.Connection, deposits: Iterable[Deposit]) -> Suppressed:
+        """Say who of the recipients is suppressed, and why."""
+        everybody = {
+            (entry.tenant, value)
+            for deposit in deposits
+            for entry in deposit.entries
+            for kind, value in entry.lookups
+            if kind == "recipient"
+        }
+        rows = await connection.execute_fetchall(_SUPPRESSED, (json.dumps([*everybody]),))
+        return {(tenant, address): reason for tenant, address, reason in rows}
 
     async def _correct(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.gateway.identifiers import new_message_id
-from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.paging import Page
 from services.gateway.ledger.schema import moment_in, suppressions
 from services.gateway.ledger.sessions import Sessions
@@ -20,19 +17,6 @@ from shared.signatures import Lane
 
 UNSUBSCRIBE: Final = "unsubscribe"
 """The reason of a suppression that stands against bulk mail only."""
-
-# One look into the primary key per pair, whatever a planner thinks of the table's size: the
-# LIMIT and the CROSS JOIN keep PostgreSQL and SQLite from reading the whole table instead.
-_AMONG_POSTGRESQL = """
-SELECT asked.tenant, asked.address, reason FROM unnest($1::text[], $2::text[]) AS asked (tenant, address)
-CROSS JOIN LATERAL (
-    SELECT reason FROM suppressions WHERE tenant = asked.tenant AND address = asked.address LIMIT 1
-) AS found
-"""
-_AMONG_SQLITE = """
-SELECT tenant, address, reason FROM json_each(?) AS asked CROSS JOIN suppressions
-WHERE tenant = json_extract(asked.value, '$[0]') AND address = json_extract(asked.value, '$[1]')
-"""
 
 
 class Suppressions:
@@ -83,26 +67,6 @@ class Suppressions:
         statement = sa.delete(suppressions).where(_are(tenant, which)).returning(*suppressions.c)
         async with self._sessions.writing() as connection:
             return (await connection.execute(statement)).all()
-
-    async def among(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Return the reasons of those pairs of tenant and address that are suppressed.
-
-        It stands before every message that is accepted, so it goes to the driver directly: that
-        halves its cost.
-
-        Raises:
-            LedgerUnavailableError: The database does not answer.
-        """
-        try:
-            async with self._sessions.reading() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                if self._sessions.is_sqlite:
-                    rows = await driver.execute_fetchall(_AMONG_SQLITE, (json.dumps(list(pairs)),))
-                else:
-                    rows = await driver.fetch(_AMONG_POSTGRESQL, *map(list, zip(*pairs, strict=True)))
-        except sqlite3.Error as error:
-            raise LedgerUnavailableError(unknown=False) from error
-        return {(tenant, address): reason for tenant, address, reason in rows}
 
 
 def stands_against(reason: str, lane: str) -> bool:

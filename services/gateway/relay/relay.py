@@ -25,6 +25,9 @@ _BATCH_BYTES = 1_000_000
 _MOST_BYTES = 64_000_000
 """Memory set aside for messages on their way to the broker; the ledger holds them all anyway."""
 _SETTLING_SECONDS = 5.0
+_MARKED_AT_ONCE = 1000
+_MARKING_SECONDS = 0.1
+"""Nobody waits for the note, and one for many messages costs hardly more than one for a few."""
 
 
 class Relay:
@@ -137,9 +140,11 @@ class Relay:
 
     async def _mark_confirmed(self) -> None:
         try:
-            while self._confirmed:
-                ids, self._confirmed = self._confirmed[:500], self._confirmed[500:]
+            while ids := self._confirmed[:_MARKED_AT_ONCE]:
+                del self._confirmed[:_MARKED_AT_ONCE]
                 await self._ledger.mark_queued(ids)
+                if self._line.is_open:
+                    await asyncio.sleep(_MARKING_SECONDS)
         except LedgerUnavailableError:
             # Not noted: the sweeper will publish them again, and the claims make that harmless.
             self._confirmed.clear()
