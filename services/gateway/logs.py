@@ -7,6 +7,7 @@ a log call; exceptions of the drivers are logged by their type, because their te
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 import threading
@@ -37,7 +38,10 @@ def _complete(_: Any, method: str, line: structlog.typing.EventDict) -> structlo
 
 
 def _json(line: structlog.typing.EventDict, **_: Any) -> str:
-    return to_json(line, fallback=str).decode()
+    try:
+        return to_json(line, fallback=str).decode()
+    except ValueError:  # a lone surrogate, which is no UTF-8
+        return json.dumps(line, default=str)
 
 
 class _Sink:

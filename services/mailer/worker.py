@@ -5,6 +5,7 @@ Nothing connects at import; the settings are read from the environment.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 
 _SLACK_SECONDS = 300.0
 """Beyond what a message can rightly take, before its slot counts as stuck."""
+_GARBAGE_THRESHOLDS = 10_000, 20, 50
+"""Objects, and collections of the younger generation, after which the next one is collected."""
 _QUORUM = {"x-queue-type": "quorum"}
 _QUEUE_ARGUMENTS = {
     **_QUORUM,
@@ -180,6 +183,17 @@ def _queue(name: str, where: Broker) -> Queue:
     return Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)
 
 
+def _settle_down() -> None:
+    """Exempt what every attempt needs from garbage collection, which looked at all of it again and again.
+
+    It was 7 % of the processor's time.  What an attempt leaves behind is freed without it, but for what
+    refers to itself; that is looked for less often than by default.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+
+
 async def _close(routes: Routes) -> None:
     routes.close()
 
@@ -191,6 +205,7 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
 
     @worker_ready.connect(weak=False)
     def announce(**_: Any) -> None:
+        _settle_down()
         log.info("mailer.started", settings=settings.changed())
         app.health.ready()
         background.submit(purge_for_ever(parts.claims, older_than=settings.claims_retention_days * 86_400))

@@ -62,7 +62,7 @@ def test_there_is_one_version() -> None:
 # What the other service needs, and its image has no use for.
 FOREIGN = {
     "gateway": {"celery", "httpx", "httpx-aiohttp", "pytest", "ruff", "mypy"},
-    "mailer": {"sqlalchemy", "alembic", "uvloop", "email-validator", "jinja2", "pytest", "ruff", "mypy"},
+    "mailer": {"sqlalchemy", "alembic", "email-validator", "jinja2", "pytest", "ruff", "mypy"},
 }
 ENTRY = {"gateway": "services.gateway.app", "mailer": "services.mailer.worker"}
 SYNC = "uv sync --frozen --no-default-groups --group {service}"

@@ -221,12 +221,15 @@ async def accept(box: Gateway, *drafts: Draft, key: Key | None = None) -> list[s
     caller = Caller(drafts[0].signature.tenant, new_message_id(), Permission.FULL)
     held = HeldKeys(box.sessions, retention=60)
     accepted = await Acceptance(box.writer, held).accept(caller, drafts, answer=answered, key=key)
-    return [(await box.ledger.find(caller.tenant, one)).status for one in accepted.ids if one]
+    rows = [await box.ledger.find(caller.tenant, one) for one in accepted.ids if one]
+    return [row.status for row in rows if row]
 
 
 async def sent_to(box: Gateway, draft: Draft) -> list[str]:
     """Whom an accepted message goes to."""
+    assert draft.signature.message_id is not None
     row = await box.ledger.find(draft.signature.tenant, draft.signature.message_id)
+    assert row is not None
     return [address.email for address in SendEmail.parse(row.arguments).to]
 
 

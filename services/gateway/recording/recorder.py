@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,9 @@ _ALARMS_PREFETCH = 4
 """They come with their bodies, attachments and all."""
 _RECONNECT_SECONDS = 1.0
 _IDLE_SECONDS = 1.0
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.05
+"""Nobody waits for what is recorded, and a transaction costs more than what is in it: there is no hurry."""
+_SILENCE_SECONDS = 0.005
 _ANSWER_SECONDS = 10.0
 _QUORUM = {"x-queue-type": "quorum"}
 _QUEUE_ARGUMENTS = {
@@ -129,11 +132,12 @@ def _consume(channel: Any, queue: Queue, on_message: Callable[[Any], None], pref
 
 
 def _gather(connection: Connection, pending: Pending) -> None:
-    """Wait for a first event, then take what else is there already."""
+    """Wait for a first event, then take for a moment what else comes."""
     try:
-        connection.drain_events(timeout=_GATHER_SECONDS if len(pending) else _IDLE_SECONDS)
-        while len(pending) < _PREFETCH:
-            connection.drain_events(timeout=_GATHER_SECONDS)
+        connection.drain_events(timeout=_SILENCE_SECONDS if len(pending) else _IDLE_SECONDS)
+        until = time.monotonic() + _GATHER_SECONDS
+        while len(pending) < _PREFETCH and (left := until - time.monotonic()) > 0:
+            connection.drain_events(timeout=left)
     except TimeoutError:
         connection.heartbeat_check()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,7 +19,7 @@ from services.mailer.outcome import (
     Unauthorised,
     Uncertain,
 )
-from services.mailer.providers.base import Provider, Traits
+from services.mailer.providers.base import Provider, Searchable, Traits
 from services.mailer.providers.hints import Allowance
 from services.mailer.rates.rates import RatesUnavailableError
 from shared.signatures import Lane, SendEmail
@@ -44,6 +44,12 @@ class Account:
     lobby: Lobby | None = None
     """Where bulk messages meet that may share a request, if the provider takes such requests."""
     in_flight: int = 0
+    is_searchable: bool = field(init=False)
+    """Whether the provider can be asked what became of a message."""
+
+    def __post_init__(self) -> None:
+        # Once: Python looks at every member of a protocol each time that it is asked.
+        self.is_searchable = isinstance(self.provider, Searchable)
 
     @property
     def admits(self) -> bool:

@@ -14,7 +14,7 @@ from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange, TooLateError
 from services.mailer.delivery.telling import Subject, Telling
 from services.mailer.outcome import Deferred, Outcome, Rejected, Suppressed, Trouble, Uncertain, reason
-from services.mailer.providers.base import Searchable, UnsupportedError
+from services.mailer.providers.base import UnsupportedError
 from services.mailer.rates.rates import RatesUnavailableError
 from shared.signatures import Event, SendEmail
 
@@ -183,7 +183,7 @@ class Attempting:
             doubts,
             attempt.message.on_uncertain,
             account.traits,
-            isinstance(account.provider, Searchable),
+            account.is_searchable,
         )
         following = consequence(outcome, standing, self.patience)
         if following.state is State.HELD and isinstance(outcome, Uncertain):

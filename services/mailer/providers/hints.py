@@ -41,6 +41,9 @@ class Allowance:
     """Seconds until it ends, at most :data:`LONGEST`."""
 
 
+_NOTHING_SAID = Allowance()
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Give the seconds to wait, between :data:`SHORTEST` and :data:`LONGEST`; None without a usable hint.
 
@@ -75,6 +78,8 @@ def allowance(headers: Mapping[str, str], window: float | None = None) -> Allowa
         window: Seconds that a limit counts for which does not say so itself; see
             :attr:`.Traits.limit_window`.
     """
+    if not any("ratelimit" in name for name in headers):
+        return _NOTHING_SAID
     reset = next((seconds for seconds in _resets(headers) if seconds is not None), None)
     return Allowance(
         per_second=_per_second(headers, window),
