@@ -22,7 +22,11 @@ from tests.contract.ledgers import Gateway, event, gateway
 
 SAID = json.loads((Path(__file__).parent / "statements" / "0.3.0.json").read_text())
 IDS = [UUID(one) for one in SAID["messages"]]
-_READERS: dict[str, Callable[[str], Any]] = {"uuid": UUID, "bytes": base64.b64decode, "moment": datetime.fromisoformat}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "uuid": UUID,
+    "bytes": base64.b64decode,
+    "moment": datetime.fromisoformat,
+}
 
 
 @pytest.fixture
