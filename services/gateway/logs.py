@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from typing import Any, Literal
 import structlog
 from pydantic_core import to_json
 
+_PAUSE_SECONDS = 0.001
 _LEVELS = {"warn": "warning", "exception": "error"}
 
 
@@ -45,14 +47,16 @@ def _json(line: structlog.typing.EventDict, **_: Any) -> str:
 
 
 class _Sink:
-    """Standard error, to which everything that an event loop says in one turn is written at once.
+    """Standard error, to which everything that an event loop says in a burst is written at once.
 
     A write lets go of the interpreter, and under load it takes long until it comes back: a thread that
     waits for the broker takes it meanwhile.  Hundreds of requests in a turn would each pay for that.
+    What comes after a pause is written as it comes.
     """
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._written = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
 
@@ -70,9 +74,12 @@ class _Sink:
         """Write, now or at the end of this turn."""
         if self._loop is None or self._thread != threading.get_ident():
             return sys.stderr.write(text)
-        if not self._lines:
-            self._loop.call_soon(self._write_gathered)
         self._lines.append(text)
+        if len(self._lines) == 1:
+            if time.monotonic() - self._written > _PAUSE_SECONDS:
+                self._write_gathered()
+            else:
+                self._loop.call_soon(self._write_gathered)
         return len(text)
 
     def flush(self) -> None:
@@ -80,6 +87,7 @@ class _Sink:
 
     def _write_gathered(self) -> None:
         lines, self._lines = self._lines, []
+        self._written = time.monotonic()
         sys.stderr.write("".join(lines))
 
 

@@ -21,7 +21,7 @@ PHASES = {
     # With all that a schema says of a value, and one step beyond: five minutes.
     "whole": ("examples", "coverage", "fuzzing", "stateful"),
 }
-CASES = {"quick": 300, "whole": 2_500}
+CASES = {"quick": 150, "whole": 2_500}
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 HOOKS = "tests.gateway.schemathesis_hooks"
 # Schemathesis leaves out the call that it has the document from, and would wait for a stream to end.

@@ -332,12 +332,12 @@ HUGE = {
 @pytest.mark.parametrize("raw", HUGE.values(), ids=HUGE)
 def test_a_small_request_does_not_become_a_huge_one(raw: bytes) -> None:
     """What a request makes of itself is limited, before it is made."""
-    started = time.perf_counter()
+    started = time.process_time()
     problem = refused(raw)
 
     assert 422 == problem.status
     assert "makes too much text of one request" in problem.message
-    assert 2 > time.perf_counter() - started
+    assert 2 > time.process_time() - started
 
 
 def test_a_large_template_for_many() -> None:
@@ -636,11 +636,11 @@ def test_a_refusal_repeats_no_value() -> None:
 )
 def test_a_flood_of_errors_costs_nothing(field: str) -> None:
     """An array of a million wrong members is refused for its length, before anybody looks inside."""
-    started = time.perf_counter()
+    started = time.process_time()
     problem = refused(body(**{field: [1] * 1_000_000}))
 
     assert [f"/{field}"] == [error.pointer for error in problem.errors]
-    assert 1 > time.perf_counter() - started
+    assert 1 > time.process_time() - started
 
 
 def test_hundreds_of_wrong_personalizations() -> None:
