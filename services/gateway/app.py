@@ -39,6 +39,7 @@ from services.gateway.ledger.suppressions import Suppressions
 from services.gateway.ledger.templates import StoredTemplates
 from services.gateway.ledger.webhook_history import WebhookHistory
 from services.gateway.ledger.webhooks import Webhooks
+from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts, parts_of
 from services.gateway.provider_events import fetching
 from services.gateway.provider_events.intake import Intake
@@ -49,6 +50,8 @@ from services.gateway.unsubscribing import Tokens, Unsubscribing
 
 HEALTH = web.AppKey("health", Health)
 """Where the process finds the readiness switch when it is told to stop."""
+METRICS = web.AppKey("metrics", Metrics)
+"""Where it finds what to tell Prometheus."""
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -57,22 +60,25 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         ValueError: A URL among the settings is not usable.
     """
-    parts = parts_of(settings)
+    parts, under_way = parts_of(settings), middlewares.UnderWay()
+    parts.metrics.watch_requests(lambda: under_way.requests)
     app = web.Application(
         client_max_size=settings.body_limit_bytes,
         middlewares=[
             middlewares.observe,
-            middlewares.answer_problems,
+            middlewares.answer_problems(parts.metrics.refused),
             middlewares.limit_in_flight(
                 settings.in_flight_limit,
                 limit_bytes=settings.in_flight_limit_bytes,
                 largest=settings.body_limit_bytes,
+                under_way=under_way,
             ),
             authenticate(parts.keyring, RateLimit(settings.rate_limit_per_second)),
         ],
     )
     body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
     app[HEALTH] = Health(parts.ledger, parts.relay)
+    app[METRICS] = parts.metrics
     suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
     held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
     acceptance = Acceptance(parts.writer, held)

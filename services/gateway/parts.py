@@ -29,6 +29,7 @@ from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.strays import Strays
 from services.gateway.ledger.webhook_events import WebhookEvents
 from services.gateway.ledger.writer import Insert, Writer
+from services.gateway.metrics import Metrics
 from services.gateway.recording.pending import Records
 from services.gateway.recording.recorder import Recorder
 from services.gateway.recording.stray_watch import StrayWatch
@@ -71,6 +72,7 @@ class Parts:
     webhook_dispatcher: WebhookDispatcher
     template_folder: TemplateFolder | None
     courtesy: Courtesy
+    metrics: Metrics
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
@@ -112,11 +114,23 @@ def parts_of(settings: Settings) -> Parts:
     address = LedgerAddress.parse(settings.ledger_url.get_secret_value())
     engine = open_engine(address, settings.ledger_timeout_seconds)
     writing = asyncio.Lock() if address.is_sqlite else None
-    sessions = Sessions(engine, writing=writing, timeout=settings.ledger_timeout_seconds)
+    metrics = Metrics()
+    sessions = Sessions(
+        engine,
+        writing=writing,
+        timeout=settings.ledger_timeout_seconds,
+        on_unavailable=metrics.ledger_unavailable,
+    )
     ledger = Ledger(sessions, silent_after=settings.silent_after_seconds)
     where = broker(settings.broker_url.get_secret_value())
-    relay = Relay(_publisher(where, settings), ledger, capacity=settings.relay_capacity)
+    relay = Relay(
+        _publisher(where, settings),
+        ledger,
+        capacity=settings.relay_capacity,
+        on_published=metrics.published,
+    )
     dispatch = Dispatch(_publisher(where, settings))
+    _watch(metrics, relay, dispatch)
     insert = _insert(address, settings, writing)
     sweeper = Sweeper(
         ledger,
@@ -125,6 +139,7 @@ def parts_of(settings: Settings) -> Parts:
         interval=settings.sweep_interval_seconds,
         lease=settings.publish_lease_seconds,
         silent_after=settings.silent_after_seconds,
+        on_found=metrics.found,
     )
     purger = Purger(
         Retention(sessions),
@@ -138,7 +153,12 @@ def parts_of(settings: Settings) -> Parts:
         courtesy.accepting()
         relay.offer(entries)
 
-    writer = Writer(insert, on_committed=committed)
+    writer = Writer(
+        insert,
+        on_committed=committed,
+        on_measured=metrics.committed,
+        on_unavailable=lambda: metrics.ledger_unavailable("accept"),
+    )
     api_keys = ApiKeys(sessions)
     keyring = Keyring(api_keys, max_age=settings.api_key_cache_seconds, fixed=_development(settings))
     key_use = KeyUse(keyring, api_keys, interval=settings.api_key_use_seconds)
@@ -155,23 +175,38 @@ def parts_of(settings: Settings) -> Parts:
         sweeper,
         purger,
         Accountant(RollUp(sessions), interval=settings.roll_up_interval_seconds),
-        Recorder(where, Records(_courteous(ledger, courtesy), WebhookEvents(sessions).record)),
+        Recorder(
+            where,
+            Records(_courteous(ledger, courtesy, metrics), WebhookEvents(sessions).record),
+            on_dead_letter=metrics.dead_letter,
+        ),
         _stray_watch(settings, sessions),
         dispatch,
         _webhook_dispatcher(settings, sessions, dispatch, relay),
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
         courtesy,
+        metrics,
     )
 
 
-def _courteous(ledger: Ledger, courtesy: Courtesy) -> Callable[[Sequence[LedgerEvent]], Awaitable[None]]:
+def _watch(metrics: Metrics, relay: Relay, dispatch: Dispatch) -> None:
+    metrics.watch_relay(lambda: relay.held, lambda: relay.oldest)
+    metrics.watch_line("relay", lambda: relay.connected)
+    metrics.watch_line("dispatch", lambda: dispatch.connected)
+
+
+def _courteous(
+    ledger: Ledger, courtesy: Courtesy, metrics: Metrics
+) -> Callable[[Sequence[LedgerEvent]], Awaitable[None]]:
     """Record events, and rest for what providers told among them; what mailers tell must not fall behind."""
 
     async def record(batch: Sequence[LedgerEvent]) -> None:
         begun = time.perf_counter()
         await ledger.record(batch)
+        seconds = time.perf_counter() - begun
+        metrics.recorded(batch, seconds)
         told = sum(event.is_told for event in batch) / len(batch)
-        await courtesy.rest((time.perf_counter() - begun) * told)
+        await courtesy.rest(seconds * told)
 
     return record
 

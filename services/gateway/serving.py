@@ -11,7 +11,8 @@ from aiohttp import web
 
 from services.gateway import logs
 from services.gateway.api.connections import Runner
-from services.gateway.app import HEALTH, create_app
+from services.gateway.app import HEALTH, METRICS, create_app
+from services.gateway.exposition import exposed
 from services.gateway.settings import Settings
 
 log = structlog.get_logger()
@@ -27,15 +28,16 @@ async def serve(settings: Settings) -> None:
         OSError: The port is taken, or may not be used.
     """
     with logs.gathering():
-        await _serve(settings)
+        app = create_app(settings)
+        async with exposed(app[METRICS].registry, settings.host, settings.metrics_port):
+            await _serve(app, settings)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(app: web.Application, settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app = create_app(settings)
     # Bodies are taken as they come: decompressing strangers' bodies invites bombs.
     runner = Runner(
         app,

@@ -57,6 +57,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """TCP port to listen on; 0 takes a free one."""
 
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """TCP port of ``GET /metrics``, at the same address; 0, the default, for none: it asks for no key."""
+
     broker_url: SecretStr = SecretStr("filesystem://var/broker")
     """``amqp://user:password@host/vhost``, ``redis://:password@host/0``, or ``filesystem://folder``."""
 

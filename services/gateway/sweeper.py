@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -40,6 +41,7 @@ class Sweeper:
         interval: float,
         lease: float,
         silent_after: float,
+        on_found: Callable[[str, int], object] = lambda *_: None,
     ) -> None:
         self._ledger = ledger
         self._schedule = schedule
@@ -47,6 +49,7 @@ class Sweeper:
         self._interval = interval
         self._lease = lease
         self._silent_after = silent_after
+        self._on_found = on_found
         self._next_silence_check = 0.0
         self._missed: dict[Lane, int] = {}
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +89,7 @@ class Sweeper:
             found = len(entries)
             if taken := self._relay.offer(entries):
                 log.info("sweep.unpublished", messages=len(taken))
+                self._on_found("unpublished", len(taken))
         if self._relay.settled and time.monotonic() >= self._next_silence_check:
             self._next_silence_check = time.monotonic() + self._silent_after / 10
             for lane in lanes:
@@ -109,6 +113,7 @@ class Sweeper:
         entries = await self._ledger.take_silent(lane, limit=max(0, min(lost, self._relay.room, _BATCH)))
         if taken := self._relay.offer(entries):
             log.warning("sweep.silent", lane=lane, messages=len(taken))
+            self._on_found("silent", len(taken))
             await self._ledger.record([self._republished(entry) for entry in taken])
 
     def _republished(self, entry: Entry) -> LedgerEvent:

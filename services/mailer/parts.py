@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from services.mailer.account_settings import AccountSettings
 from services.mailer.accounts.account import Account
@@ -22,6 +23,7 @@ from services.mailer.delivery.doubt import Doubts
 from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange
 from services.mailer.delivery.telling import Telling
+from services.mailer.metrics import Metrics
 from services.mailer.providers.base import Batchable, Traits
 from services.mailer.rates.postgresql import PostgresqlRates
 from services.mailer.rates.rates import RateStore
@@ -48,6 +50,7 @@ class Parts:
     claims: Claims
     reporter: BrokerReporter
     posting: Posting
+    metrics: Metrics
 
 
 def parts_of(settings: Settings, where: Broker) -> Parts:
@@ -57,7 +60,10 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
         ValueError: A URL among the settings is not usable.
     """
     claims_store, rates = _stores(settings)
-    claims, reporter = Claims(claims_store), BrokerReporter(where)
+    routes = _routes(settings, rates, where)
+    metrics = _metrics(routes)
+    claims = Claims(claims_store, on_done=metrics.claimed)
+    reporter = BrokerReporter(where, on_reported=metrics.reported)
     telling = Telling(reporter)
     connections = settings.slots * len(Lane)
     transport = Transports(
@@ -72,30 +78,39 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
         settings.resend_limit,
         settings.bug_backoff_cap_seconds,
     )
-    routes = _routes(settings, rates, where)
-    exchange = Exchange(transport, settings.lease_seconds / 2)
-    ending = Ending(claims, telling, settings.lease_seconds)
+    exchange = Exchange(transport, settings.lease_seconds / 2, metrics)
+    ending = Ending(claims, telling, settings.lease_seconds, metrics)
     delivery = Delivery(
         routes=routes,
         claims=claims,
         doubts=Doubts(routes, transport, patience),
-        attempting=Attempting(routes, claims, exchange, telling, ending, patience),
+        attempting=Attempting(routes, claims, exchange, telling, ending, patience, metrics),
         ending=ending,
         telling=telling,
         patience=patience,
+        watch=metrics,
         copies_breed=not where.is_amqp,
     )
-    return Parts(delivery, routes, claims, reporter, _posting(settings, reporter))
+    return Parts(delivery, routes, claims, reporter, _posting(settings, reporter, metrics), metrics)
 
 
-def _posting(settings: Settings, reporter: BrokerReporter) -> Posting:
+def _metrics(routes: Routes) -> Metrics:
+    metrics = Metrics([account.name for account in routes.accounts])
+    for account in routes.accounts:
+        metrics.watch_account(account)
+    for lane in Lane:
+        metrics.watch_lane(lane, partial(routes.paused, lane))
+    return metrics
+
+
+def _posting(settings: Settings, reporter: BrokerReporter, metrics: Metrics) -> Posting:
     transport = WebhookTransport(
         Addresses(settings.webhook_networks),
         settings.webhook_deadline_seconds,
         settings.webhook_slots or 1,  # with 0 nothing is ever posted
         trusted(),
     )
-    return Posting(transport, reporter)
+    return Posting(transport, reporter, on_posted=metrics.posted)
 
 
 def _routes(settings: Settings, rates: RateStore, where: Broker) -> Routes:

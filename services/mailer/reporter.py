@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -33,8 +33,11 @@ _IDLE_SECONDS = 5.0
 class BrokerReporter:
     """Publishes signatures from one thread of its own."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(
+        self, broker: Broker, *, on_reported: Callable[[Sequence[Signature]], object] = lambda _: None
+    ) -> None:
         self._broker = broker
+        self._on_reported = on_reported
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reporter")
         self._publishing = Batching[Signature, None](self._publish)
         self._connection: Connection | None = None
@@ -68,6 +71,7 @@ class BrokerReporter:
 
     async def _publish(self, signatures: Sequence[Signature]) -> list[None]:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._publish_all, signatures)
+        self._on_reported(signatures)
         return [None] * len(signatures)
 
     def _publish_all(self, signatures: Sequence[Signature]) -> None:

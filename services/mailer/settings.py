@@ -143,6 +143,12 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     health_directory: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = None
     """Folder for the files ``beat`` and ``ready``, which probes look at; empty for none."""
 
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """TCP port of ``GET /metrics``; 0, the default, for none: it asks for no key."""
+
+    host: str = "127.0.0.1"
+    """Address that it is served at; the mailer listens for nothing else."""
+
     log_format: Literal["auto", "columns", "json"] = "auto"
     """``auto`` writes columns on a terminal and JSON elsewhere."""
 

@@ -6,12 +6,13 @@ Nothing connects at import; the settings are read from the environment.
 from __future__ import annotations
 
 import gc
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, task_unknown, worker_ready, worker_shutting_down
+from celery.signals import setup_logging, task_unknown, worker_init, worker_ready, worker_shutting_down
 from celery.worker import state
 from kombu import Exchange, Queue
 
@@ -19,12 +20,14 @@ from services.mailer import embedded, logs, tasks
 from services.mailer.accounts.routes import Routes
 from services.mailer.background import BackgroundLoop
 from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
+from services.mailer.exposition import expose
 from services.mailer.health import Health
 from services.mailer.housekeeping import purge_for_ever
 from services.mailer.intake import PausingStep
 from services.mailer.parts import Parts, parts_of
 from services.mailer.rendering import Welcome
 from services.mailer.settings import Settings, load
+from services.mailer.slots import busy
 from services.mailer.webhooks import tasks as webhook_tasks
 from services.mailer.webhooks.intake import WebhookStep
 from shared.signatures import (
@@ -87,6 +90,9 @@ class Mailer(Celery):
             slots=settings.slots,
             underway=lambda: state.active_requests,
         )
+        for queue in (*MAILER_QUEUES, PostWebhook.QUEUE):
+            lane = queue.removeprefix("mailer.")
+            parts.metrics.watch_slots(lane, partial(busy, queue, lambda: state.active_requests))
         self._parts, self._background = parts, background
 
     def on_unreadable(self, message_id: UUID) -> None:
@@ -202,6 +208,11 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
     @setup_logging.connect(weak=False)
     def configure_logging(**_: Any) -> None:
         logs.configure(settings.log_format, settings.log_level)
+
+    @worker_init.connect(weak=False)
+    def show(**_: Any) -> None:
+        # Before the broker is there: that it is away is what the figures tell.
+        expose(parts.metrics.registry, settings.host, settings.metrics_port)
 
     @worker_ready.connect(weak=False)
     def announce(**_: Any) -> None:

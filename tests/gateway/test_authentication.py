@@ -380,7 +380,7 @@ async def test_a_route_without_a_mark_is_refused() -> None:
     async def open_to_all(_: web.Request) -> web.Response:
         return web.Response()
 
-    app = web.Application(middlewares=[answer_problems, authenticate(keyring, RateLimit(0))])
+    app = web.Application(middlewares=[answer_problems(), authenticate(keyring, RateLimit(0))])
     app.add_routes(
         [web.get("/forgotten", forgotten), web.get("/marked", marked), web.get("/public", open_to_all)]
     )

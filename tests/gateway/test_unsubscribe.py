@@ -90,7 +90,7 @@ async def serving(tokens: Tokens | None = TOKENS) -> AsyncIterator[Pages]:
     """Serve the pages."""
     broker = Broker()
     dispatch = Dispatch(broker)
-    app = web.Application(middlewares=[observe, answer_problems])
+    app = web.Application(middlewares=[observe, answer_problems()])
     app.add_routes(UnsubscribeHandlers(tokens, dispatch).routes())
     dispatch.start()
     async with asyncio.timeout(5), TestClient(TestServer(app)) as client:

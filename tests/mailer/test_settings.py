@@ -64,6 +64,8 @@ PROMISED: dict[str, Any] = {
     "bug_retry_limit": 60,
     "bug_backoff_cap_seconds": 600,
     "health_directory": None,
+    "metrics_port": 0,
+    "host": "127.0.0.1",
     "log_format": "auto",
     "log_level": "INFO",
 }

@@ -89,50 +89,66 @@ def _log_line(request: web.Request, request_id: str, status: int, seconds: float
     )
 
 
-@web.middleware
-async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that is raised into the documented error body, in the dialect of the path."""
-    try:
-        return await handler(request)
-    except problems.Problem as problem:
+def answer_problems(refused: Callable[[str], object] = lambda _: None) -> Middleware:
+    """Turn everything that is raised into the documented error body, in the dialect of the path.
+
+    ``refused`` is told the name of each problem.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except problems.Problem as raised:
+            problem = raised
+        except web.HTTPMethodNotAllowed as error:
+            problem = problems.method_not_allowed(error.allowed_methods)
+        except web.HTTPNotFound:
+            problem = problems.not_found()
+        except ConnectionError:
+            return web.Response(status=_HUNG_UP)  # nobody is there to read it
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours, answered as one
+            log.error("request.crashed", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
+            problem = problems.internal_server_error()
+        refused(problem.name)
         return respond(request, problem)
-    except web.HTTPMethodNotAllowed as error:
-        return respond(request, problems.method_not_allowed(error.allowed_methods))
-    except web.HTTPNotFound:
-        return respond(request, problems.not_found())
-    except ConnectionError:
-        return web.Response(status=_HUNG_UP)  # nobody is there to read it
-    except web.HTTPException:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug of ours, answered as one
-        log.error("request.crashed", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
-        return respond(request, problems.internal_server_error())
+
+    return middleware
 
 
-def limit_in_flight(limit: int, *, limit_bytes: int, largest: int) -> Middleware:
+@dataclass(slots=True)
+class UnderWay:
+    """What is worked on at the moment."""
+
+    requests: int = 0
+    bytes: int = 0
+    """Of bodies, as far as they are announced."""
+
+
+def limit_in_flight(limit: int, *, limit_bytes: int, largest: int, under_way: UnderWay) -> Middleware:
     """Refuse what exceeds ``limit`` requests or ``limit_bytes`` of bodies under way, before a body is read.
 
     A body whose length is not announced counts as the ``largest`` that is allowed.
     """
-    in_flight = bytes_in_flight = 0
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        nonlocal in_flight, bytes_in_flight
         announced = largest if request.content_length is None else request.content_length
         size = min(announced, largest) if request.can_read_body else 0
-        full = in_flight >= limit or (in_flight and bytes_in_flight + size > limit_bytes)
+        full = under_way.requests >= limit or (under_way.requests and under_way.bytes + size > limit_bytes)
         if full and request.path not in _PROBES:
             raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS)
-        in_flight += 1
-        bytes_in_flight += size
+        under_way.requests += 1
+        under_way.bytes += size
         is_counted = True
 
         def release() -> None:
-            nonlocal in_flight, bytes_in_flight, is_counted
+            nonlocal is_counted
             if is_counted:
-                in_flight -= 1
-                bytes_in_flight -= size
+                under_way.requests -= 1
+                under_way.bytes -= size
                 is_counted = False
 
         request[SLOT] = Slot(release)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import asyncpg
@@ -30,8 +30,8 @@ _DATA_IS_TO_BLAME = ("22", "23", "54")
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn what SQLAlchemy and the drivers raise into the two errors above."""
+def translated(on_unavailable: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Turn what SQLAlchemy and the drivers raise into the two errors above; tell of the first."""
     try:
         yield
     except OverflowError as error:  # raised by the driver, before the database was asked
@@ -40,4 +40,5 @@ def translated() -> Iterator[None]:
         state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
         if state[:2] in _DATA_IS_TO_BLAME:
             raise EntryRefusedError from error
+        on_unavailable()
         raise LedgerUnavailableError(unknown=True) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
@@ -27,11 +27,13 @@ class Sessions:
         *,
         writing: AbstractAsyncContextManager[Any] | None,
         timeout: float = 1.0,
+        on_unavailable: Callable[[], object] = lambda: None,
     ) -> None:
         self._engine = engine
         # SQLite has one writer; PostgreSQL needs no lock of ours.
         self._writing = writing or nullcontext()
         self._timeout = timeout
+        self._on_unavailable = on_unavailable
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.insert: Any = sqlite.insert if self.is_sqlite else postgresql.insert
         """The dialect's INSERT, which knows ``ON CONFLICT``."""
@@ -39,14 +41,14 @@ class Sessions:
     @asynccontextmanager
     async def reading(self, *, patience: float = 1.0) -> AsyncIterator[AsyncConnection]:
         """Open a connection for queries; *patience* multiplies the timeout."""
-        with translated():
+        with translated(self._on_unavailable):
             async with asyncio.timeout(self._timeout * patience), self._engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that is committed at the end of the block."""
-        with translated():
+        with translated(self._on_unavailable):
             async with self._writing, self._engine.begin() as connection:
                 if self.is_sqlite:
                     # Python's driver begins only at the first change, too late for what was read before.

@@ -7,6 +7,7 @@ purpose to fill one: that was measured to cost latency and throughput both.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -58,10 +59,14 @@ class Writer:
         insert: Insert,
         *,
         on_committed: Callable[[Sequence[Entry]], object],
+        on_measured: Callable[[Sequence[Entry], float], object] = lambda *_: None,
+        on_unavailable: Callable[[], object] = lambda: None,
         batch_limit: int = 500,
     ) -> None:
         self._insert = insert
         self._on_committed = on_committed
+        self._on_measured = on_measured
+        self._on_unavailable = on_unavailable
         self._batch_limit = batch_limit
         self._waiting: deque[_Waiting] = deque()
         self._flushing: asyncio.Task[None] | None = None
@@ -104,6 +109,7 @@ class Writer:
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
+        begun = time.perf_counter()
         try:
             verdicts = await self._insert.insert([one.deposit for one in batch])
         except EntryRefusedError as error:
@@ -113,21 +119,25 @@ class Writer:
             for alone in batch:  # the guilty one must not take the others with it
                 await self._commit([alone])
         except LedgerUnavailableError as error:
+            self._on_unavailable()
             log.warning("ledger.unavailable", during="accept", error=type(error.__cause__).__name__)
             _fail(batch, error)
             # Whoever queued behind has waited long enough, and was certainly not stored.
             behind, self._waiting = list(self._waiting), deque()
             _fail(behind, LedgerUnavailableError(unknown=False))
         except Exception as error:  # noqa: BLE001 - a bug must not leave the callers waiting for ever
+            self._on_unavailable()
             log.error("ledger.unavailable", during="accept", error=type(error).__name__, where=places(error))  # noqa: TRY400 - see places()
             _fail(batch, LedgerUnavailableError(unknown=True))
         else:
+            seconds = time.perf_counter() - begun
             for one, verdict in zip(batch, verdicts, strict=True):
                 if not one.future.done():
                     one.future.set_result(verdict)
             # Scheduled and suppressed ones are none of the relay's business now.
             stored = [entry for verdict in verdicts for entry in verdict.stored]
             self._on_committed([entry for entry in stored if entry.status == "accepted"])
+            self._on_measured(stored, seconds)
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

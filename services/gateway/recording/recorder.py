@@ -54,10 +54,17 @@ _ALARM_ARGUMENTS = {**_QUORUM, "x-delivery-limit": 20}
 class Recorder:
     """A consumer in a thread of its own."""
 
-    def __init__(self, broker: Broker, records: Records) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        records: Records,
+        *,
+        on_dead_letter: Callable[[str | None], object] = lambda _: None,
+    ) -> None:
         embedded.install()
         self._broker = broker
         self._records = records
+        self._on_dead_letter = on_dead_letter
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -92,7 +99,7 @@ class Recorder:
             if self._broker.is_amqp:
                 # py-amqp would wait for ever for a broker that is there and does not answer.
                 connection.connection.sock.settimeout(_ANSWER_SECONDS)
-                _consume_amqp(connection, pending)
+                _consume_amqp(connection, pending, self._on_dead_letter)
             else:
                 channel = connection.channel()
                 queue = Queue(RecordEvent.QUEUE)(channel)
@@ -105,7 +112,9 @@ class Recorder:
                     self._stopping.wait(_RECONNECT_SECONDS)
 
 
-def _consume_amqp(connection: Connection, pending: Pending) -> None:
+def _consume_amqp(
+    connection: Connection, pending: Pending, on_dead_letter: Callable[[str | None], object]
+) -> None:
     channel = connection.channel()
     dead = Exchange(DEAD_LETTER_EXCHANGE, "topic", durable=True)
     Queue("gateway.dead", dead, routing_key="gateway.#", queue_arguments=_QUORUM)(channel).declare()
@@ -122,7 +131,7 @@ def _consume_amqp(connection: Connection, pending: Pending) -> None:
         # The rights are those of an older version.  Events are more important than alarms.
         log.error("dead_letters.unwatched", error=type(error).__name__)  # noqa: TRY400 - the type says it
     else:
-        _consume(channel, alarms, _dead_letters(pending), _ALARMS_PREFETCH)
+        _consume(channel, alarms, _dead_letters(pending, on_dead_letter), _ALARMS_PREFETCH)
 
 
 def _consume(channel: Any, queue: Queue, on_message: Callable[[Any], None], prefetch: int) -> None:
@@ -153,10 +162,11 @@ def _reports(pending: Pending) -> Callable[[Any], None]:
     return receive
 
 
-def _dead_letters(pending: Pending) -> Callable[[Any], None]:
+def _dead_letters(pending: Pending, on_dead_letter: Callable[[str | None], object]) -> Callable[[Any], None]:
     def receive(message: Any) -> None:
         letter = read_dead_letter(message.headers, message.properties, message.body)
         log.error("message.dead_lettered", **letter.told())
+        on_dead_letter(letter.reason)
         if event := letter.event():
             pending.add(message, event)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -37,12 +37,21 @@ class Relay:
     or fails, stays in the ledger, where the sweeper finds it.
     """
 
-    def __init__(self, publisher: Publisher, ledger: Ledger, *, capacity: int) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        ledger: Ledger,
+        *,
+        capacity: int,
+        on_published: Callable[[int, int, float], object] = lambda *_: None,
+    ) -> None:
         self._line = Line(publisher, "relay")
         self._ledger = ledger
         self._capacity = capacity
+        self._on_published = on_published
         self._waiting: deque[Entry] = deque()
-        self._held: dict[UUID, int] = {}
+        self._held: dict[UUID, tuple[int, float]] = {}
+        """Size, and the monotonic moment at which it was offered."""
         self._held_bytes = 0
         self._confirmed: list[UUID] = []
         self._publishing: asyncio.Task[None] | None = None
@@ -65,6 +74,16 @@ class Relay:
         return self._capacity - len(self._held)
 
     @property
+    def held(self) -> int:
+        """How many messages are on their way to the broker."""
+        return len(self._held)
+
+    @property
+    def oldest(self) -> float:
+        """For how many seconds the oldest of them has been; 0 if there is none."""
+        return time.monotonic() - next(iter(self._held.values()))[1] if self._held else 0.0
+
+    @property
     def settled(self) -> bool:
         """Whether the broker can be believed when it says that a queue is empty.
 
@@ -77,12 +96,12 @@ class Relay:
 
         The rest is left to the sweeper.
         """
-        taken = []
+        taken, now = [], time.monotonic()
         for entry in entries:
             if self.room <= 0:
                 break
             if entry.id not in self._held:
-                self._held[entry.id] = len(entry.arguments)
+                self._held[entry.id] = len(entry.arguments), now
                 self._held_bytes += len(entry.arguments)
                 taken.append(entry)
         self._waiting.extend(taken)
@@ -108,6 +127,8 @@ class Relay:
             while self._waiting:
                 batch = self._next_batch()
                 published = await self._line.run(self._line.publisher.publish, batch)
+                lag = time.monotonic() - self._held[batch[0].id][1]
+                self._on_published(len(published.confirmed), len(published.unroutable), lag)
                 self._release(batch)
                 self._note(published)
                 if published.unroutable:
@@ -126,7 +147,7 @@ class Relay:
 
     def _release(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            self._held_bytes -= self._held.pop(entry.id)
+            self._held_bytes -= self._held.pop(entry.id)[0]
 
     def _note(self, published: Published) -> None:
         if published.confirmed:

@@ -62,6 +62,11 @@ class Account:
         """Seconds until it may be worth asking again."""
         return self.circuit.wait or 0.05
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for a turn."""
+        return self.pace.waiting + (self.lobby.waiting if self.lobby is not None else 0)
+
     def enter(self) -> bool:
         """A message is about to be tried; True if it is the one that tries for all others."""
         self.in_flight += 1

@@ -60,9 +60,10 @@ class Circuit:
     @property
     def position(self) -> Position:
         """Where the switch is now."""
-        if self._opens_until is None:
+        until = self._opens_until  # once: others ask from their own threads
+        if until is None:
             return Position.CLOSED
-        return Position.OPEN if self._clock() < self._opens_until else Position.HALF_OPEN
+        return Position.OPEN if self._clock() < until else Position.HALF_OPEN
 
     @property
     def admits(self) -> bool:

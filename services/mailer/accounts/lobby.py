@@ -101,6 +101,11 @@ class Lobby:
         self._task: asyncio.Task[None] | None = None
         self._alone: dict[UUID, None] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for company, or for their turn."""
+        return sum(map(len, tuple(self._waiting.values())))
+
     async def join(self, message: SendEmail) -> Group:
         """Wait for the next turn, and return whom it is shared with.
 

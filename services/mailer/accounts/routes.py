@@ -118,6 +118,11 @@ class Routes:
         """Return the account of that name, if the settings still know it."""
         return self._accounts.get(name)
 
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """Every account, whichever lanes it serves."""
+        return tuple(self._accounts.values())
+
     def all(self, lane: Lane) -> Sequence[Account]:
         """Return the lane's accounts, in order."""
         return self._lanes[lane]

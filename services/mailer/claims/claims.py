@@ -11,13 +11,18 @@ attempt before is in doubt, which has to be resolved first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from services.mailer.batching import Batching
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class State(StrEnum):
@@ -184,11 +189,14 @@ class ClaimsStore(Protocol):
 class Claims:
     """Claims of many concurrent attempts, committed together."""
 
-    def __init__(self, store: ClaimsStore) -> None:
+    def __init__(
+        self, store: ClaimsStore, *, on_done: Callable[[str, float], object] = lambda *_: None
+    ) -> None:
         self._store = store
-        self._taking = Batching[Wish, Claim](self._take)
-        self._beginning = Batching[Beginning, int | None](store.begin)
-        self._settling = Batching[Settlement, bool](store.settle)
+        self._on_done = on_done
+        self._taking = Batching[Wish, Claim](partial(self._measured, "take", self._take))
+        self._beginning = Batching[Beginning, int | None](partial(self._measured, "begin", store.begin))
+        self._settling = Batching[Settlement, bool](partial(self._measured, "settle", store.settle))
 
     async def take(self, wish: Wish) -> Claim:
         """Claim a message for one attempt."""
@@ -205,6 +213,14 @@ class Claims:
     async def purge(self, *, older_than: float, limit: int) -> int:
         """Remove old claims: see :class:`ClaimsStore`."""
         return await self._store.purge(older_than=older_than, limit=limit)
+
+    async def _measured(
+        self, step: str, run: Callable[[Sequence[Item]], Awaitable[list[Result]]], items: Sequence[Item]
+    ) -> list[Result]:
+        begun = time.monotonic()
+        results = await run(items)
+        self._on_done(step, time.monotonic() - begun)
+        return results
 
     async def _take(self, wishes: Sequence[Wish]) -> list[Claim]:
         # Two copies of one message in one batch: the first asks, and the second finds it busy.

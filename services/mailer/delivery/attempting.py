@@ -12,6 +12,7 @@ from services.mailer.claims.claims import Beginning, Claims, ClaimsUnavailableEr
 from services.mailer.delivery.consequence import SOON, Patience, Standing, consequence, goes_elsewhere
 from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange, TooLateError
+from services.mailer.delivery.ports import UNWATCHED, Watch
 from services.mailer.delivery.telling import Subject, Telling
 from services.mailer.outcome import Deferred, Outcome, Rejected, Suppressed, Trouble, Uncertain, reason
 from services.mailer.providers.base import UnsupportedError
@@ -61,6 +62,7 @@ class Attempting:
     telling: Telling
     ending: Ending
     patience: Patience
+    watch: Watch = UNWATCHED
 
     async def run(self, attempt: Attempt) -> Outcome:
         """Make the attempt, and others at further accounts as long as it certainly did not send.
@@ -77,6 +79,7 @@ class Attempting:
             with attempt.place:
                 self.telling.began(attempt.subject)
                 outcome, may_go = await self._ask(attempt)
+            self.watch.attempted(attempt.account.name, outcome)
             try:
                 following = await self._elsewhere(attempt, outcome, tried) if may_go else None
             except OvertakenError:

@@ -32,6 +32,7 @@ from services.mailer.delivery.attempting import Attempt, Attempting, OvertakenEr
 from services.mailer.delivery.consequence import SOON, Consequence, Patience
 from services.mailer.delivery.doubt import Again, Doubts, Free, Later, Resolution, Stuck
 from services.mailer.delivery.ending import Ending
+from services.mailer.delivery.ports import UNWATCHED, Watch
 from services.mailer.delivery.telling import Subject, Telling
 from services.mailer.outcome import Accepted, Deferred, Outcome, Redundant, Rejected, Uncertain, reason
 from services.mailer.providers.base import Found
@@ -56,6 +57,7 @@ class Delivery:
     ending: Ending
     telling: Telling
     patience: Patience
+    watch: Watch = UNWATCHED
     copies_breed: bool = False
     """Whether the broker hands out a waiting message again and again (Redis does): then a copy that
     comes too early is let go, or each would breed others."""
@@ -122,14 +124,18 @@ class Delivery:
             resolution, place = _too_late(resolution), None
         match resolution:
             case Free(doubts):
+                self.watch.resolved("resent" if doubts else "absent")
                 # What may still be sent of it, this account cannot tell, whichever it is.
                 return await self._send_again(message, claim, place, doubts, begun, elsewhere=doubts)
             case Again(account):
+                self.watch.resolved("asked_again")
                 return await self._ask_again(message, claim, place, account, begun)
             case Found(provider_message_id):
+                self.watch.resolved("found")
                 found = Consequence(State.SENT, Event.SENT, Accepted(provider_message_id))
                 return await self._end(message, claim, found)
             case Stuck(because):
+                self.watch.resolved("held")
                 stuck = Consequence(State.HELD, Event.HELD, Uncertain(because), None, claim.doubts)
                 return await self._end(message, claim, stuck)
             case Later(wait, because):

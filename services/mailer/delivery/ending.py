@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.mailer.claims.claims import Claims, ClaimsUnavailableError, Settlement
+from services.mailer.claims.claims import Claims, ClaimsUnavailableError, Settlement, State
 from services.mailer.delivery.consequence import SOON, Consequence
-from services.mailer.delivery.ports import UnreportedError
+from services.mailer.delivery.ports import UNWATCHED, UnreportedError, Watch
 from services.mailer.delivery.telling import Subject, Telling, theirs
 from services.mailer.outcome import Deferred, Outcome
 from shared.signatures import SendEmail
@@ -25,6 +25,7 @@ class Ending:
     claims: Claims
     telling: Telling
     lease: float
+    watch: Watch = UNWATCHED
 
     async def write(
         self,
@@ -57,6 +58,8 @@ class Ending:
         )
         if not await self.settle(settlement, begun):
             return self.overtaken(subject.message, subject.attempt)
+        if following.state is State.HELD:
+            self.watch.held()
         try:
             await self.telling.report(subject, outcome, following.event, wait)
         except UnreportedError:

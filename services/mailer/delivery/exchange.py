@@ -11,7 +11,7 @@ from functools import partial
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.routes import Place
 from services.mailer.delivery.consequence import SOON
-from services.mailer.delivery.ports import NoAnswerError, NotSentError, Transport
+from services.mailer.delivery.ports import UNWATCHED, NoAnswerError, NotSentError, Transport, Watch
 from services.mailer.outcome import Deferred, Outcome, Trouble, Uncertain, reason
 from services.mailer.providers.base import Batchable, Outgoing, Response
 from services.mailer.providers.hints import allowance
@@ -31,6 +31,7 @@ class Exchange:
 
     transport: Transport
     freshness: float
+    watch: Watch = UNWATCHED
 
     async def attempt(self, place: Place, message: SendEmail, begun: float) -> Outcome:
         """Hand one message over, of which an attempt was written down at ``begun`` (monotonic).
@@ -108,12 +109,15 @@ class Exchange:
     async def _ask(
         self, account: Account, request: Outgoing, read: Callable[[Response], Sequence[Outcome]], members: int
     ) -> Sequence[Outcome]:
+        began = time.monotonic()
         try:
             response = await self.transport.perform(request)
         except NotSentError as error:
             return [Deferred(reason("not_sent", error))] * members
         except NoAnswerError as error:
             return [Uncertain(reason("no_answer", error))] * members
+        finally:
+            self.watch.answered(account.name, time.monotonic() - began)
         account.allow(allowance(response.headers, account.traits.limit_window))
         return [outcome for outcome, _ in zip(read(response), range(members), strict=True)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -55,6 +55,7 @@ class Posting:
     transport: WebhookTransport
     reporter: Reporter
     waits: Sequence[float] = (1.0, 4.0, 15.0)
+    on_posted: Callable[[int | None], object] = lambda _: None
 
     async def attempt(self, webhook: PostWebhook) -> None:
         """Post, whatever was posted before, and report what came of it.
@@ -74,6 +75,7 @@ class Posting:
             log.error("webhook.crashed", delivery_id=str(webhook.delivery_id), where=places(error))  # noqa: TRY400
         else:
             status, said, wait = answer.status, _text(answer), retry_after(answer.headers, at)
+        self.on_posted(status)
         duration = round((time.monotonic() - began) * 1000)
         log.info(
             "webhook.posted" if status else "webhook.unanswered",

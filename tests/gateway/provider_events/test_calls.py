@@ -94,7 +94,7 @@ async def world() -> AsyncIterator[World]:
     readers = {name: provider.reader() for name, provider in PROVIDERS.items()}
     intake = Intake(readers, dispatch.publish, Fetcher(world.get), lambda: NOW)
     app = web.Application(
-        middlewares=[middlewares.observe, middlewares.answer_problems], client_max_size=100_000
+        middlewares=[middlewares.observe, middlewares.answer_problems()], client_max_size=100_000
     )
     app.add_routes(ProviderEvents(intake, BodyReader(100_000, 5)).routes())
     async with TestClient(TestServer(app)) as client:
