@@ -10,7 +10,7 @@ from services.gateway.api import middlewares
 from services.gateway.api.api_keys import ApiKeyHandlers
 from services.gateway.api.authentication import authenticate
 from services.gateway.api.batch import Batches
-from services.gateway.api.description import describe
+from services.gateway.api.description import catalogue, describe
 from services.gateway.api.emails import Drafting, Emails
 from services.gateway.api.event_stream import EventStreamHandlers
 from services.gateway.api.health import Health
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> web.Application:
         ValueError: A URL among the settings is not usable.
     """
     parts, under_way = parts_of(settings), middlewares.UnderWay()
+    parts.metrics.expect_problems(kind.example.name for kind in catalogue.KINDS.values())
     parts.metrics.watch_requests(lambda: under_way.requests)
     app = web.Application(
         client_max_size=settings.body_limit_bytes,

@@ -9,7 +9,7 @@ https://prometheus.io/docs/practices/naming/
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -138,6 +138,11 @@ class Metrics:
     def ledger_unavailable(self, during: str = OTHER) -> None:
         """Take in that the ledger did not answer: to the writer (``accept``), or to any other."""
         self._by_job[during].inc()
+
+    def expect_problems(self, names: Iterable[str]) -> None:
+        """Show the problems of these names from the start: a first one is an increase, too."""
+        for name in names:
+            self._refused.labels(name)
 
     def watch_relay(self, held: Callable[[], float], oldest: Callable[[], float]) -> None:
         """Say where the relay's gauges are read."""

@@ -28,8 +28,24 @@ def test_the_gateway_listens_where_it_is_asked(
     for process in ours(overlay, "gateway"):
         settings = process.settings(monkeypatch, tmp_path / "secrets")
 
-        assert [{"name": "http", "containerPort": settings.port}] == process.container["ports"]
+        ports = {port["name"]: port["containerPort"] for port in process.container["ports"]}
+
+        assert {"http": settings.port} == {name: ports[name] for name in ports if name != "metrics"}
         assert "0.0.0.0" == settings.host
+
+
+def test_figures_are_served_where_they_are_asked_for(
+    overlay: Rendered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the port ``metrics`` of every container of ours that serves; the embedded pod shows none."""
+    monkeypatch.chdir(tmp_path)
+    for number, process in enumerate([*ours(overlay, "gateway"), *ours(overlay, "mailer")]):
+        settings = process.settings(monkeypatch, tmp_path / str(number))
+        ports = {port["name"]: port["containerPort"] for port in process.container.get("ports", ())}
+
+        assert settings.metrics_port == ports.get("metrics", 0), name_of(process.workload)
+        assert bool(settings.metrics_port) == (process.workload["kind"] == "Deployment")
+        assert "0.0.0.0" == settings.host or not settings.metrics_port
 
 
 def test_the_gateway_has_what_is_asked_for(overlay: Rendered, tmp_path: Path) -> None:
