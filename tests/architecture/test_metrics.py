@@ -14,8 +14,10 @@ from tests.metrics import families
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 ROW = re.compile(r"^\| `(pillarbox_\w+)` \| (\w+) \| ([^|]*?) ?\| (.+) \|$", re.MULTILINE)
 WORDS = frozenset(
-    ("account", "during", "event", "kind", "lane", "line", "outcome", "problem", "reason", "status", "step")
-    + ("way", "generation")
+    {
+        *("account", "during", "event", "generation", "kind", "lane", "line"),
+        *("outcome", "problem", "reason", "status", "step", "way"),
+    }
 )
 """What may be a label; ``reason`` is RabbitMQ's word, and ``generation`` the garbage collector's."""
 PROCESS = {"implementation", "major", "minor", "patchlevel", "version"}

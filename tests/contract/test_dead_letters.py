@@ -17,6 +17,7 @@ from services.gateway.ledger.database import migrate
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.metrics import Metrics
 from services.gateway.recording.pending import Records
 from services.gateway.recording.recorder import ALARMS, Recorder
 from services.gateway.relay import wire
@@ -63,9 +64,14 @@ async def box(database_url: str) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
-async def recording(rabbit: RabbitMQPlace, record: Any, queue: str = ALARMS) -> AsyncIterator[list[Any]]:
+async def recording(
+    rabbit: RabbitMQPlace,
+    record: Any,
+    queue: str = ALARMS,
+    seen: Callable[[str | None], object] = lambda _: None,
+) -> AsyncIterator[list[Any]]:
     """A gateway's recorder at work; what is logged meanwhile."""
-    recorder = Recorder(rabbit.gateway, Records(record, record))
+    recorder = Recorder(rabbit.gateway, Records(record, record), on_dead_letter=seen)
     with capture_logs() as lines:
         recorder.start()
         try:
@@ -183,14 +189,15 @@ async def test_poison_of_a_later_series(rabbit: RabbitMQPlace, box: Gateway) -> 
 
 async def test_what_a_mailer_rejects_is_an_alarm_and_no_event(rabbit: RabbitMQPlace, box: Gateway) -> None:
     """The mailer has reported it, with a better reason."""
-    message = await queued(box)
-    async with recording(rabbit, box.ledger.record) as lines:
+    message, metrics = await queued(box), Metrics()
+    async with recording(rabbit, box.ledger.record, seen=metrics.dead_letter) as lines:
         await asyncio.to_thread(publish, rabbit, message)
         await asyncio.to_thread(lambda: take(rabbit, reject=True))
         await soon(lambda: alarms(lines))
         await soon(lambda: rabbit.depth(ALARMS) == 0)
 
     assert ["rejected"] == [line["reason"] for line in alarms(lines)]
+    assert 1 == metrics.registry.get_sample_value("pillarbox_dead_letters_seen_total", {"reason": "rejected"})
     assert "queued" == (await box.row(message)).status
     assert not await box.ledger.timeline(message.id)
 

@@ -40,7 +40,7 @@ from services.mailer.delivery.delivery import Delivery
 from services.mailer.delivery.doubt import Doubts
 from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange
-from services.mailer.delivery.ports import UnreportedError
+from services.mailer.delivery.ports import UNWATCHED, UnreportedError, Watch
 from services.mailer.delivery.telling import Telling
 from services.mailer.outcome import Accepted, Outcome
 from services.mailer.providers.base import (
@@ -198,6 +198,7 @@ class World:
     unreported: bool = False
     clock: Clock = field(default_factory=Clock)
     """The circuits'."""
+    watch: Watch = UNWATCHED
     claims: Claims = field(init=False, repr=False)
     _stores: list[SqliteClaims | SqliteRates] = field(default_factory=list)
 
@@ -253,16 +254,17 @@ class World:
         claims, telling = Claims(self), Telling(self)
         self.claims = claims
         routes = Routes(dict.fromkeys(Lane, accounts), patience=waits)
-        ending = Ending(claims, telling, lease)
-        exchange = Exchange(self, lease / 2)
+        ending = Ending(claims, telling, lease, self.watch)
+        exchange = Exchange(self, lease / 2, self.watch)
         return Delivery(
             routes=routes,
             claims=claims,
             doubts=Doubts(routes, self, patience),
-            attempting=Attempting(routes, claims, exchange, telling, ending, patience),
+            attempting=Attempting(routes, claims, exchange, telling, ending, patience, self.watch),
             ending=ending,
             telling=telling,
             patience=patience,
+            watch=self.watch,
             copies_breed=copies_breed,
         )
 

@@ -75,11 +75,13 @@ class World:
         self.reporter = Reporter()
         self.names = Names([OUTSIDE])
         self.transports: list[WebhookTransport] = []
+        self.posted: list[int | None] = []
+        """Statuses that were counted."""
 
     def posting(self) -> Posting:
         """The mailer's part."""
         self.transports.append(WebhookTransport(ALLOWED, DEADLINE, 4, TLS, self.names))
-        return Posting(self.transports[-1], self.reporter, waits=(0.0, 0.0))
+        return Posting(self.transports[-1], self.reporter, waits=(0.0, 0.0), on_posted=self.posted.append)
 
     async def attempt(self, url: str, secrets: tuple[str, ...] = SECRETS) -> RecordWebhookAttempt:
         """Make one attempt, and return what was told of it."""

@@ -1,0 +1,192 @@
+"""What is counted of a gateway, made as it is made to serve."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from services.gateway.api import middlewares
+from services.gateway.app import METRICS, create_app
+from services.gateway.identifiers import new_message_id
+from services.gateway.ledger.database import migrate
+from services.gateway.ledger.deposit import Deposit, Entry
+from services.gateway.ledger.errors import LedgerUnavailableError
+from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.metrics import Metrics
+from services.gateway.parts import Parts, parts_of
+from services.gateway.settings import Settings
+
+KEY = "a-key-for-these-tests"
+
+
+def told(metrics: Metrics, name: str, **labels: str) -> float:
+    """One figure."""
+    value = metrics.registry.get_sample_value(f"pillarbox_{name}", labels)
+    assert value is not None, name
+    return value
+
+
+def settings(folder: Path, **more: Any) -> Settings:
+    """Those of the embedded mode."""
+    plain = {
+        "broker_url": f"filesystem://{folder}/broker",
+        "ledger_url": f"sqlite:///{folder}/ledger.sqlite3",
+        "development_key": KEY,
+    }
+    return Settings.model_validate({**plain, **more})
+
+
+def deposit(lanes: Sequence[str], **fields: Any) -> Deposit:
+    """A request with a message for each of the lanes."""
+    entries = tuple(
+        Entry(new_message_id(), "default", lane, "mailer.send_welcome_email", b"{}", **fields)
+        for lane in lanes
+    )
+    return Deposit("default", entries, lambda _: b"")
+
+
+async def soon(look: Callable[[], object]) -> None:
+    """Wait until something is true; it must become so."""
+    async with asyncio.timeout(20):
+        while not look():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
+    """A gateway's parts with a ledger; none of them is started."""
+    parts = parts_of(settings(tmp_path, publish_lease_seconds=0.05, sweep_interval_seconds=0.05))
+    await migrate(parts.engine)
+    yield parts
+    await parts.writer.close()
+    await parts.engine.dispose()
+
+
+async def test_a_group_is_counted_by_its_messages(parts: Parts) -> None:
+    """Scheduled and suppressed ones are accepted too."""
+    await parts.writer.deposit(deposit(["transactional", "bulk", "bulk"]))
+    await parts.writer.deposit(deposit(["bulk"], status="suppressed"))
+
+    assert 1 == told(parts.metrics, "messages_accepted_total", lane="transactional")
+    assert 3 == told(parts.metrics, "messages_accepted_total", lane="bulk")
+    assert (2, 4) == (
+        told(parts.metrics, "commit_messages_count"),
+        told(parts.metrics, "commit_messages_sum"),
+    )
+    assert 2 == told(parts.metrics, "commit_seconds_count")
+
+
+async def test_what_the_sweeper_found_is_counted(parts: Parts) -> None:
+    """Messages that were committed while nobody relayed; then they are confirmed, and none is held."""
+    await parts.writer.deposit(deposit(["bulk", "bulk"]))
+    running = parts.run(web.Application())
+    await anext(running)
+    await soon(lambda: 2 == told(parts.metrics, "relay_confirmed_total"))
+    connected = told(parts.metrics, "broker_connected", line="relay")
+    await anext(running, None)
+
+    assert 2 == told(parts.metrics, "sweeper_found_total", kind="unpublished")
+    assert 0 == told(parts.metrics, "sweeper_found_total", kind="silent")
+    assert 1 <= told(parts.metrics, "relay_lag_seconds_count") <= 2
+    assert 0 == told(parts.metrics, "relay_held_messages")
+    assert 1 == connected
+
+
+async def test_what_the_relay_holds_is_told_with_its_age(parts: Parts) -> None:
+    """As long as it is there."""
+    parts.relay._line.connected = True
+    parts.relay._publishing = asyncio.get_running_loop().create_task(asyncio.sleep(0))
+    parts.relay.offer(deposit(["bulk", "bulk"]).entries)
+    await asyncio.sleep(0.01)
+
+    assert 2 == told(parts.metrics, "relay_held_messages")
+    assert 0.01 <= told(parts.metrics, "relay_oldest_seconds") < 20
+    parts.relay._line.connected = False
+
+
+async def test_an_absent_ledger_is_counted(tmp_path: Path) -> None:
+    """For whoever accepts, and for everybody else."""
+    parts = parts_of(settings(tmp_path, ledger_url="postgresql://a:b@127.0.0.1:1/c", development_key=None))
+    with pytest.raises(LedgerUnavailableError):
+        await parts.writer.deposit(deposit(["bulk"]))
+    with pytest.raises(LedgerUnavailableError):
+        await parts.ledger.ping()
+    await parts.writer.close()
+    await parts.engine.dispose()
+
+    assert 1 == told(parts.metrics, "ledger_unavailable_total", during="accept")
+    assert 1 == told(parts.metrics, "ledger_unavailable_total", during="other")
+    assert 0 == told(parts.metrics, "messages_accepted_total", lane="bulk")
+
+
+def test_events_are_counted_by_their_words() -> None:
+    """What a newer version tells has none yet."""
+    metrics, now = Metrics(), datetime.now(UTC)
+    batch = [LedgerEvent(uuid4(), word, word, "mailer", now) for word in ("sent", "sent", "forwarded")]
+    metrics.recorded(batch, 0.01)
+
+    assert 2 == told(metrics, "events_recorded_total", event="sent")
+    assert 1 == told(metrics, "events_recorded_total", event="other")
+    assert 1 == told(metrics, "recording_seconds_count")
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"), [("rejected", "rejected"), ("surprise", "other"), (None, "other")]
+)
+def test_dead_letters_are_counted_by_reason(reason: str | None, word: str) -> None:
+    """One of RabbitMQ's, whatever a header may say."""
+    metrics = Metrics()
+    metrics.dead_letter(reason)
+
+    assert 1 == told(metrics, "dead_letters_seen_total", reason=word)
+
+
+def test_unroutable_messages_are_not_confirmed() -> None:
+    """Nor is there a lag where nothing was confirmed."""
+    metrics = Metrics()
+    metrics.published(0, 3, 0.5)
+
+    assert 3 == told(metrics, "relay_unroutable_total")
+    assert (0, 0) == (told(metrics, "relay_confirmed_total"), told(metrics, "relay_lag_seconds_count"))
+
+
+async def test_a_refusal_is_counted_by_its_name(tmp_path: Path) -> None:
+    """Whether a handler raised it, aiohttp did, or it is a bug of ours."""
+    app = create_app(settings(tmp_path))
+    metrics = app[METRICS]
+    authorised = {"Authorization": f"Bearer {KEY}"}
+    async with TestClient(TestServer(app)) as client:
+        await client.get("/emails")
+        await client.get("/nowhere", headers=authorised)
+        await client.delete("/emails", headers=authorised)
+        await client.post("/emails", headers=authorised, json={})
+
+    for problem in ("missing_api_key", "not_found", "method_not_allowed", "validation_error"):
+        assert 1 == told(metrics, "requests_refused_total", problem=problem), problem
+    assert 0 == told(metrics, "requests_in_flight")
+
+
+async def test_requests_under_way_are_told() -> None:
+    """While they are."""
+    under_way, seen = middlewares.UnderWay(), []
+
+    async def look(_: web.Request) -> web.Response:
+        seen.append((under_way.requests, under_way.bytes))
+        return web.Response()
+
+    limit = middlewares.limit_in_flight(5, limit_bytes=100, largest=10, under_way=under_way)
+    app = web.Application(middlewares=[limit])
+    app.router.add_post("/", look)
+    async with TestClient(TestServer(app)) as client:
+        await client.post("/", data=b"1234")
+
+    assert [(1, 4)] == seen
+    assert (0, 0) == (under_way.requests, under_way.bytes)
