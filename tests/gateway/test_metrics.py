@@ -56,7 +56,7 @@ def deposit(lanes: Sequence[str], **fields: Any) -> Deposit:
 async def soon(look: Callable[[], object]) -> None:
     """Wait until something is true; it must become so."""
     async with asyncio.timeout(20):
-        while not look():
+        while not look():  # noqa: ASYNC110 - figures ring no bell
             await asyncio.sleep(0.02)
 
 
@@ -77,11 +77,8 @@ async def test_a_group_is_counted_by_its_messages(parts: Parts) -> None:
 
     assert 1 == told(parts.metrics, "messages_accepted_total", lane="transactional")
     assert 3 == told(parts.metrics, "messages_accepted_total", lane="bulk")
-    assert (2, 4) == (
-        told(parts.metrics, "commit_messages_count"),
-        told(parts.metrics, "commit_messages_sum"),
-    )
-    assert 2 == told(parts.metrics, "commit_seconds_count")
+    assert 4 == told(parts.metrics, "commit_messages_sum")
+    assert 2 == told(parts.metrics, "commit_messages_count") == told(parts.metrics, "commit_seconds_count")
 
 
 async def test_what_the_sweeper_found_is_counted(parts: Parts) -> None:
@@ -159,7 +156,7 @@ def test_unroutable_messages_are_not_confirmed() -> None:
 
 
 async def test_a_refusal_is_counted_by_its_name(tmp_path: Path) -> None:
-    """Whether a handler raised it, aiohttp did, or it is a bug of ours."""
+    """Whether a handler raised it or aiohttp did."""
     app = create_app(settings(tmp_path))
     metrics = app[METRICS]
     authorised = {"Authorization": f"Bearer {KEY}"}
@@ -169,7 +166,7 @@ async def test_a_refusal_is_counted_by_its_name(tmp_path: Path) -> None:
         await client.delete("/emails", headers=authorised)
         await client.post("/emails", headers=authorised, json={})
 
-    for problem in ("missing_api_key", "not_found", "method_not_allowed", "validation_error"):
+    for problem in ("missing_api_key", "not_found", "method_not_allowed", "missing_required_field"):
         assert 1 == told(metrics, "requests_refused_total", problem=problem), problem
     assert 0 == told(metrics, "requests_in_flight")
 

@@ -203,6 +203,7 @@ async def test_an_answer_is_told_with_its_beginning(world: World) -> None:
 
     assert (DELIVERY, 3, 503, None) == (told.delivery_id, told.attempt, told.status_code, told.reason)
     assert ("Später", 120.0) == (told.response, told.retry_after)
+    assert [503] == world.posted
     assert began <= told.at <= began + timedelta(milliseconds=told.duration_ms + 1000)
 
 
@@ -289,6 +290,7 @@ async def test_whoever_gives_no_answer_is_told_of(world: World, behaviour: Behav
     told = await world.answered(behaviour)
 
     assert (None, "", reason) == (told.status_code, told.response, told.reason)
+    assert [None] == world.posted
     assert time.monotonic() - began < DEADLINE + 2
 
 
