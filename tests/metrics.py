@@ -30,5 +30,5 @@ def _gateway(folder: Path) -> CollectorRegistry:
 def _mailer() -> CollectorRegistry:
     from services.mailer.worker import create_worker  # noqa: PLC0415 - it makes a mailer when it is imported
 
-    registry: CollectorRegistry = create_worker(MailerSettings())._parts.metrics.registry  # type: ignore[attr-defined]
+    registry: CollectorRegistry = create_worker(MailerSettings())._parts.metrics.registry
     return registry
