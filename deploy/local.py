@@ -123,6 +123,7 @@ def start(
     environment.update({f"PILLARBOX_{name}_URL": url for name, url in given.items() if url})
     if command[: len(GATEWAY)] != GATEWAY:
         environment.pop("PILLARBOX_DEVELOPMENT_KEY", None)  # none of the mailer's business
+        environment.pop("PILLARBOX_METRICS_PORT", None)  # the gateway has it
     return subprocess.Popen(command, env=environment, start_new_session=True, stdout=stdout)
 
 

@@ -23,6 +23,8 @@ from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts, parts_of
 from services.gateway.settings import Settings
+from services.gateway.sweeper import Sweeper
+from shared.signatures import Lane
 
 KEY = "a-key-for-these-tests"
 
@@ -95,6 +97,36 @@ async def test_what_the_sweeper_found_is_counted(parts: Parts) -> None:
     assert 1 <= told(parts.metrics, "relay_lag_seconds_count") <= 2
     assert 0 == told(parts.metrics, "relay_held_messages")
     assert 1 == connected
+
+
+class Forgetful:
+    """A ledger that misses messages, and a relay that takes them."""
+
+    room = 10
+
+    async def believed_in_broker(self, _: Lane) -> tuple[int, int]:
+        return 3, 3
+
+    async def take_silent(self, lane: Lane, *, limit: int) -> Sequence[Entry]:
+        return deposit([lane] * limit).entries
+
+    async def record(self, _: Sequence[LedgerEvent]) -> None:
+        pass
+
+    def offer(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        return entries
+
+
+async def test_what_the_broker_lost_is_counted_by_itself() -> None:
+    """Once it was missed at two looks."""
+    metrics, there = Metrics(), Forgetful()
+    spans = {"interval": 1.0, "lease": 1.0, "silent_after": 1.0}
+    sweeper = Sweeper(there, there, there, **spans, on_found=metrics.found)  # type: ignore[arg-type]
+    for _ in range(2):
+        await sweeper._sweep_silent(Lane.BULK, 1)
+
+    assert 2 == told(metrics, "sweeper_found_total", kind="silent")
+    assert 0 == told(metrics, "sweeper_found_total", kind="unpublished")
 
 
 async def test_what_the_relay_holds_is_told_with_its_age(parts: Parts) -> None:

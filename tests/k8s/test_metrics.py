@@ -35,6 +35,12 @@ def figures() -> dict[str, list[dict[str, str]]]:
     return found
 
 
+def test_brackets_are_closed(development: Rendered) -> None:
+    """Which is what can be said of an expression without Prometheus."""
+    for one in expressions(development):
+        assert [one.count(bracket) for bracket in "({["] == [one.count(bracket) for bracket in ")}]"], one
+
+
 def test_every_figure_that_is_asked_for_is_there(
     development: Rendered, figures: dict[str, list[dict[str, str]]]
 ) -> None:

@@ -152,6 +152,7 @@ def test_secrets_are_starred() -> None:
         ("providers", "{"),
         ("providers", "[1]"),
         ("circuit_failures", "0"),
+        ("metrics_port", "65536"),
         ("circuit_longest_seconds", "0"),
         ("recovery_ramp_seconds", "0"),
         ("account_patience_seconds", "-1"),
