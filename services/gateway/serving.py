@@ -17,7 +17,7 @@ from services.gateway.settings import Settings
 
 log = structlog.get_logger()
 
-_GARBAGE_THRESHOLDS = 10_000, 20, 50
+_GARBAGE_THRESHOLDS = 2_000, 10, 10
 """Objects, and collections of the younger generation, after which the next one is collected."""
 
 

@@ -42,6 +42,8 @@ class Deployment:
     pods: list[Service] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     """Exit statuses of those that were told to stop."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Beside the manifest's own."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -91,6 +93,7 @@ class Deployment:
             "PILLARBOX_SECRETS_DIRECTORY": str(folder / "secrets"),
             "PILLARBOX_HEALTH_DIRECTORY": str(folder),
             "PILLARBOX_PROVIDERS__FAKE__BASE_URL": self.base_url,
+            **self.settings,
         }
         program, *options = self.manifest.command
         options += ["-n", f"{folder.name}@localhost"]  # each pod has a host name of its own
@@ -180,6 +183,26 @@ def test_scaling_under_load_neither_loses_nor_doubles(
     assert len(load.ids) == len(sendgrid.record)
     assert still == none
     assert [0] * 4 == mailers.ended
+
+
+def test_throughput_follows_the_number_of_pods(
+    system: System, mailers: Deployment, sendgrid: FakeSendGrid
+) -> None:
+    """Where slots and the provider's time are the limit: two slots at 100 ms are 20 messages a second."""
+    mailers.settings["PILLARBOX_SLOTS"] = "2"
+    post_many(system, 800)
+    rates = []
+    for replicas in (1, 4, 0):
+        mailers.scale(replicas)
+        until(lambda: mailers.ready() == len(mailers.pods), 40, "the pods")
+        before, begun = len(sendgrid.record), time.monotonic()
+        time.sleep(3)
+        rates.append((len(sendgrid.record) - before) / (time.monotonic() - begun))
+    one, four, none = rates
+
+    assert 0 < one <= 21
+    assert four >= 2.5 * one
+    assert 0 == none
 
 
 def test_pods_that_are_simply_gone_cost_no_message(
