@@ -114,7 +114,7 @@ def machine() -> dict[str, str]:
     )
     return {
         "processors": f"{os.cpu_count()} × {_processor()}",
-        "kernel": platform.release(),
+        "kernel": platform.system(),
         "python": platform.python_version(),
         "revision": described.stdout.strip() or "unknown",
         # Before any server is started here: well above 0, somebody else is at work.
