@@ -125,16 +125,14 @@ def _entries(drafts: Sequence[Draft]) -> Iterator[Entry]:
 
 def _spared(drafts: Sequence[Draft], suppressed: Suppressed) -> tuple[Entry, ...]:
     """Make the entries without those whom their lane's mail must not go to."""
-    return tuple(
-        draft.entry(
-            {
-                address
-                for (tenant, address), reason in suppressed.items()
-                if tenant == draft.signature.tenant and stands_against(reason, draft.signature.lane)
-            }
-        )
-        for draft in drafts
-    )
+    return tuple(draft.entry(_left_out(draft, suppressed)) for draft in drafts)
+
+
+def _left_out(draft: Draft, suppressed: Suppressed) -> set[str]:
+    # By its own recipients: the suppressed are those of everybody who shares the group commit.
+    tenant, lane = draft.signature.tenant, draft.signature.lane
+    reasons = ((who, suppressed.get((tenant, who))) for who in draft.recipients())
+    return {who for who, reason in reasons if reason is not None and stands_against(reason, lane)}
 
 
 def _check_senders(caller: Caller, drafts: Sequence[Draft]) -> None:
