@@ -13,7 +13,7 @@ import pytest
 from tests.k8s.rendering import ROOT
 
 BASE = "python:3.12-slim"
-MOST_BYTES = 150_000_000
+MOST_BYTES = 200_000_000
 UNREACHABLE = ("CERTIFICATE_VERIFY_FAILED", "UnknownIssuer", "Failed to fetch", "NewConnectionError")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 RESTRICTED = ("--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
