@@ -28,6 +28,7 @@ from services.gateway.api.unsubscribe import UnsubscribeHandlers
 from services.gateway.api.webhook_events import WebhookEventHandlers
 from services.gateway.api.webhooks import WebhookHandlers
 from services.gateway.bulk_replay import BulkReplay
+from services.gateway.decisions import Decisions
 from services.gateway.event_stream import EventStreams
 from services.gateway.ledger.feed import Feed
 from services.gateway.ledger.held_keys import HeldKeys
@@ -43,10 +44,13 @@ from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts, parts_of
 from services.gateway.provider_events import fetching
 from services.gateway.provider_events.intake import Intake
+from services.gateway.scheduling import Scheduling
 from services.gateway.settings import Settings
 from services.gateway.templates.editing import Editing
 from services.gateway.templates.published import Templates
+from services.gateway.tenants.issuing import Issuing
 from services.gateway.unsubscribing import Tokens, Unsubscribing
+from services.gateway.webhooks.management import WebhookManagement
 
 HEALTH = web.AppKey("health", Health)
 """Where the process finds the readiness switch when it is told to stop."""
@@ -86,20 +90,23 @@ def create_app(settings: Settings) -> web.Application:
     templates = Templates(stored)
     tokens = Tokens.of([key.get_secret_value() for key in settings.unsubscribe_keys])
     drafting = Drafting(templates, Unsubscribing.of(settings.public_url, tokens))
+    scheduling = Scheduling(parts.ledger, Schedule(parts.sessions))
     app.add_routes(Batches(acceptance, drafting, body).routes())
-    app.add_routes(Emails(acceptance, drafting, parts.ledger, Schedule(parts.sessions), body).routes())
+    app.add_routes(Emails(acceptance, drafting, parts.ledger, scheduling, body).routes())
     listing = Listing(parts.sessions)
     replays = Replays(parts.sessions, lease=settings.publish_lease_seconds, on_committed=parts.relay.offer)
+    decisions = Decisions(replays, BulkReplay(listing, replays))
     app.add_routes(EmailListing(listing).routes())
-    app.add_routes(ReplayHandlers(replays, BulkReplay(listing, replays), body).routes())
+    app.add_routes(ReplayHandlers(decisions, body).routes())
+    issuing = Issuing(parts.api_keys, parts.keyring)
     app.add_routes(MailSend(acceptance, templates, body).routes())
-    app.add_routes(ApiKeyHandlers(parts.api_keys, parts.keyring, body).routes())
+    app.add_routes(ApiKeyHandlers(issuing, body).routes())
     app.add_routes(SuppressionHandlers(suppressions, body).routes())
     app.add_routes(StatisticsHandlers(Report(parts.sessions)).routes())
     app.add_routes(TemplateHandlers(stored, Editing(stored, templates), body).routes())
-    webhooks = Webhooks(parts.sessions)
-    app.add_routes(WebhookHandlers(webhooks, body, settings.webhook_networks).routes())
-    app.add_routes(WebhookEventHandlers(webhooks, WebhookHistory(parts.sessions)).routes())
+    management = WebhookManagement(Webhooks(parts.sessions), WebhookHistory(parts.sessions))
+    app.add_routes(WebhookHandlers(management, body, settings.webhook_networks).routes())
+    app.add_routes(WebhookEventHandlers(management).routes())
     app.add_routes(UnsubscribeHandlers(tokens, parts.dispatch).routes())
     streams = _event_streams(parts, settings)
     app.add_routes(streams.routes())

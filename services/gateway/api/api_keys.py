@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import structlog
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,16 +20,11 @@ from services.gateway.api.access import caller, needs
 from services.gateway.api.emails import ask
 from services.gateway.api.pages import page_body, read_page
 from services.gateway.api.requests import BodyReader
-from services.gateway.identifiers import new_message_id
-from services.gateway.ledger.api_keys import ApiKeys, read_domains
-from services.gateway.problems import FieldError
+from services.gateway.ledger.api_keys import read_domains
 from services.gateway.submission.api_key import ApiKeyRenaming, ApiKeySubmission
 from services.gateway.submission.validation import read
-from services.gateway.tenants import keys
-from services.gateway.tenants.callers import Caller, Permission
-from services.gateway.tenants.keyring import Keyring
-
-log = structlog.get_logger()
+from services.gateway.tenants.callers import Permission
+from services.gateway.tenants.issuing import Issuing
 
 
 class NewApiKey(BaseModel):
@@ -72,8 +66,7 @@ class ApiKeyDeleted(ApiKeyChanged):
 class ApiKeyHandlers:
     """The handlers, with what they need."""
 
-    api_keys: ApiKeys
-    keyring: Keyring
+    issuing: Issuing
     body: BodyReader
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -89,19 +82,14 @@ class ApiKeyHandlers:
     async def post_api_key(self, request: web.Request) -> web.Response:
         """Make a key; it may do no more than the one that makes it."""
         submission = read(ApiKeySubmission, await self.body.read(request))
-        maker = caller(request)
-        key = keys.generate(new_message_id())
-        domains = _domains(submission, maker)
-        owner = Caller(maker.tenant, key.id, submission.permission, domains, maker.rate)
-        await ask(self.api_keys.create(owner, submission.name, key.digest))
-        log.info("api_key.created", **_who(maker, key.id))
+        key = await ask(self.issuing.make(caller(request), submission))
         return _answer(NewApiKey(id=key.id, token=key.text), status=201)
 
     @needs(Permission.FULL)
     async def get_api_keys(self, request: web.Request) -> web.Response:
         """List the keys that are not revoked, the newest first."""
         page = read_page(request.query)
-        rows, has_more = await ask(self.api_keys.page(caller(request).tenant, page))
+        rows, has_more = await ask(self.issuing.api_keys.page(caller(request).tenant, page))
         return web.json_response(page_body([_represent(row) for row in rows], has_more=has_more))
 
     @needs(Permission.FULL)
@@ -109,18 +97,15 @@ class ApiKeyHandlers:
         """Rename a key."""
         name = read(ApiKeyRenaming, await self.body.read(request)).name
         key_id = _key_id(request)
-        if not await ask(self.api_keys.rename(caller(request).tenant, key_id, name)):
+        if not await ask(self.issuing.api_keys.rename(caller(request).tenant, key_id, name)):
             raise problems.not_found()
         return _answer(ApiKeyChanged(id=key_id))
 
     @needs(Permission.FULL)
     async def delete_api_key(self, request: web.Request) -> web.Response:
         """Revoke a key: here at once, in other gateways as soon as they ask the ledger again."""
-        key_id, revoker = _key_id(request), caller(request)
-        if not await ask(self.api_keys.revoke(revoker.tenant, key_id)):
-            raise problems.not_found()
-        self.keyring.forget(key_id)
-        log.info("api_key.revoked", **_who(revoker, key_id))
+        key_id = _key_id(request)
+        await ask(self.issuing.revoke(caller(request), key_id))
         return _answer(ApiKeyDeleted(id=key_id))
 
 
@@ -131,25 +116,8 @@ def _key_id(request: web.Request) -> UUID:
         raise problems.not_found() from None
 
 
-def _domains(submission: ApiKeySubmission, maker: Caller) -> frozenset[str] | None:
-    """The domains of the new key, which are some of its maker's."""
-    if submission.domains is None:
-        return maker.domains
-    if maker.domains is not None:
-        foreign = [index for index, domain in enumerate(submission.domains) if domain not in maker.domains]
-        if foreign:
-            message = "is not a domain of the API key that makes this one"
-            raise problems.invalid_fields([FieldError(f"/domains/{index}", message) for index in foreign])
-    return frozenset(submission.domains)
-
-
 def _represent(row: Any) -> dict[str, Any]:
     return ApiKeyRepresentation.model_validate(row).model_dump(mode="json")
-
-
-def _who(maker: Caller, key_id: UUID) -> dict[str, str]:
-    """Fields of a log line about a key: which one it is, and whose key did it."""
-    return {"tenant": maker.tenant, "key_id": str(key_id), "by": str(maker.key_id)}
 
 
 def _answer(body: BaseModel, *, status: int = 200) -> web.Response:

@@ -20,8 +20,8 @@ from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.deposit import Key, item_answer
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.queries import Ledger
-from services.gateway.ledger.schedule import Schedule
 from services.gateway.problems import FieldError, Problem
+from services.gateway.scheduling import Scheduling
 from services.gateway.submission.email import EmailSubmission, Rescheduling, parse_email, parse_welcome_email
 from services.gateway.submission.validation import read
 from services.gateway.templates.published import TemplateContent, Templates
@@ -95,7 +95,7 @@ class Emails:
     acceptance: Acceptance
     drafting: Drafting
     ledger: Ledger
-    schedule: Schedule
+    scheduling: Scheduling
     body: BodyReader
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -147,22 +147,14 @@ class Emails:
         """Give a scheduled message another time."""
         moment = read(Rescheduling, await self.body.read(request)).scheduled_at
         assert moment is not None  # noqa: S101 - the model requires it
-        row = await self._find(request)
-        if row.expires_at is not None and row.expires_at <= moment:
-            late = FieldError("/scheduled_at", "must be earlier than the message expires")
-            raise problems.invalid_fields([late])
-        return await self._changed(request, self.schedule.reschedule(row.tenant, row.id, moment))
+        await ask(self.scheduling.reschedule(caller(request).tenant, named(request), moment))
+        return _changed(request)
 
     @needs(Permission.SENDING)
     async def cancel_email(self, request: web.Request) -> web.Response:
         """Cancel a scheduled message: after a 200 it never leaves."""
-        row = await self._find(request)
-        return await self._changed(request, self.schedule.cancel(row.tenant, row.id))
-
-    async def _changed(self, request: web.Request, change: Awaitable[bool]) -> web.Response:
-        if not await ask(change):
-            raise problems.not_scheduled((await self._find(request)).status)
-        return web.json_response({"object": "email", "id": str(named(request))})
+        await ask(self.scheduling.cancel(caller(request).tenant, named(request)))
+        return _changed(request)
 
     async def _accept(self, request: web.Request, draft: Draft, key: Key | None) -> web.Response:
         if draft.signature.message_id is not None:
@@ -199,6 +191,10 @@ async def ask(question: Awaitable[T]) -> T:
         return await question
     except LedgerUnavailableError as error:
         raise problems.unavailable(RETRY_AFTER_SECONDS) from error
+
+
+def _changed(request: web.Request) -> web.Response:
+    return web.json_response({"object": "email", "id": str(named(request))})
 
 
 def accepted_response(accepted: Accepted) -> web.Response:

@@ -7,25 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-import structlog
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from services.gateway import problems
 from services.gateway.api.access import caller, needs
 from services.gateway.api.emails import MESSAGE_ID, RESENDS, ask, named
 from services.gateway.api.requests import BodyReader
-from services.gateway.bulk_replay import SAMPLE, BulkReplay
-from services.gateway.ledger.filters import Filters
-from services.gateway.ledger.renewal import Obstacle, Skipped
-from services.gateway.ledger.replays import Replays
-from services.gateway.problems import Problem
-from services.gateway.states import RELEASED, REPLAYED
+from services.gateway.bulk_replay import SAMPLE
+from services.gateway.decisions import Decisions
+from services.gateway.ledger.renewal import Obstacle
 from services.gateway.submission.replay import ReplaySubmission
 from services.gateway.submission.validation import read
 from services.gateway.tenants.callers import Permission
-
-log = structlog.get_logger()
 
 
 class SkippedMessage(BaseModel):
@@ -61,8 +54,7 @@ class ReplayPreview(BaseModel):
 class ReplayHandlers:
     """The handlers, with what they need."""
 
-    replays: Replays
-    bulk: BulkReplay
+    decisions: Decisions
     body: BodyReader
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -77,69 +69,44 @@ class ReplayHandlers:
     @needs(Permission.SENDING)
     async def replay_email(self, request: web.Request) -> web.Response:
         """Send a message once more that failed, was suppressed, or is held."""
-        await self._again(request, REPLAYED)
-        log.info("message.replayed", **_about(request), message_id=str(named(request)))
+        request[RESENDS] = True
+        await ask(self.decisions.replay(caller(request), _about(request)))
         return _changed(request, status=202)
 
     @needs(Permission.SENDING)
     async def release_email(self, request: web.Request) -> web.Response:
         """Send a held message once more, although it may have been sent."""
-        await self._again(request, RELEASED)
-        log.info("message.released", **_about(request), message_id=str(named(request)))
+        request[RESENDS] = True
+        await ask(self.decisions.release(caller(request), _about(request)))
         return _changed(request, status=202)
 
     @needs(Permission.SENDING)
     async def drop_email(self, request: web.Request) -> web.Response:
         """Give a held message up."""
-        message_id = request[MESSAGE_ID] = named(request)
-        if skipped := await ask(self.replays.drop(caller(request).tenant, message_id)):
-            raise _problem(skipped)
-        log.info("message.dropped", **_about(request), message_id=str(message_id))
+        await ask(self.decisions.drop(caller(request), _about(request)))
         return _changed(request, status=200)
 
     @needs(Permission.SENDING)
     async def replay_emails(self, request: web.Request) -> web.Response:
         """Send once more what fits the filters, a part at a time; or tell what that would be."""
         asked = read(ReplaySubmission, await self.body.read(request))
-        filters = Filters(asked.status, asked.to, asked.tag, asked.since, asked.until, asked.reason)
-        tenant = caller(request).tenant
+        filters = asked.wanted()
         if asked.dry_run:
-            preview = await ask(self.bulk.preview(tenant, filters))
+            preview = await ask(self.decisions.bulk.preview(caller(request).tenant, filters))
             return _answer(ReplayPreview(count=preview.count, sample=preview.sample), status=200)
         request[RESENDS] = True
-        done = await ask(self.bulk.page(tenant, filters, limit=asked.limit, after=asked.after))
-        log.info("message.replayed", **_about(request), messages=done.replayed, skipped=len(done.skipped))
+        done = await ask(
+            self.decisions.replay_page(caller(request), filters, limit=asked.limit, after=asked.after)
+        )
         skipped = [SkippedMessage(id=each.id, reason=each.obstacle) for each in done.skipped]
         more = {"has_more": done.next is not None, "next": done.next}
         return _answer(ReplayReport(replayed=done.replayed, skipped=skipped, **more), status=202)
 
-    async def _again(self, request: web.Request, event: str) -> None:
-        request[RESENDS] = True
-        message_id = request[MESSAGE_ID] = named(request)
-        again = await ask(self.replays.again(caller(request).tenant, [message_id], event))
-        for skipped in again.skipped:
-            raise _problem(skipped)
 
-
-def _problem(skipped: Skipped) -> Problem:
-    match skipped.obstacle:
-        case Obstacle.NOT_FOUND:
-            return problems.not_found()
-        case Obstacle.NOT_HELD:
-            return problems.not_held(skipped.status or "")
-        case Obstacle.EXPIRED:
-            return problems.message_expired()
-        case Obstacle.PURGED:
-            return problems.body_purged()
-        case Obstacle.SUPPRESSED:
-            return problems.recipients_suppressed()
-        case _:
-            return problems.not_replayable(skipped.status or "")
-
-
-def _about(request: web.Request) -> dict[str, str]:
-    who = caller(request)
-    return {"tenant": who.tenant, "by": str(who.key_id)}
+def _about(request: web.Request) -> UUID:
+    """The message that the path names, which the log line names, too."""
+    message_id = request[MESSAGE_ID] = named(request)
+    return message_id
 
 
 def _changed(request: web.Request, *, status: int) -> web.Response:

@@ -23,10 +23,8 @@ from services.gateway.api.webhook_bodies import (
     WebhookEventSummary,
     represent_event,
 )
-from services.gateway.api.webhooks import found
-from services.gateway.ledger.webhook_history import WebhookHistory
-from services.gateway.ledger.webhooks import Webhooks
 from services.gateway.tenants.callers import Permission
+from services.gateway.webhooks.management import WebhookManagement
 
 _ONE = "/webhooks/{id}/events/{event_id}"
 
@@ -35,8 +33,7 @@ _ONE = "/webhooks/{id}/events/{event_id}"
 class WebhookEventHandlers:
     """The handlers, with what they need."""
 
-    webhooks: Webhooks
-    history: WebhookHistory
+    management: WebhookManagement
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The resource's routes."""
@@ -51,8 +48,8 @@ class WebhookEventHandlers:
     async def list_events(self, request: web.Request) -> web.Response:
         """List an endpoint's events, the newest first."""
         page = read_page(request.query)
-        webhook = await found(self.webhooks, request)
-        rows, has_more = await ask(self.history.page(webhook.id, page))
+        webhook = await ask(self.management.find(caller(request), named(request)))
+        rows, has_more = await ask(self.management.history.page(webhook.id, page))
         return web.json_response(page_body(_dump(WebhookEventSummary, rows), has_more=has_more))
 
     @needs(Permission.READING)
@@ -65,22 +62,19 @@ class WebhookEventHandlers:
     async def list_attempts(self, request: web.Request) -> web.Response:
         """List the attempts at an event, the latest first."""
         page = read_page(request.query)
-        rows, has_more = await ask(self.history.attempts((await self._event(request)).id, page))
+        rows, has_more = await ask(self.management.history.attempts((await self._event(request)).id, page))
         return web.json_response(page_body(_dump(WebhookAttempt, rows), has_more=has_more))
 
     @needs(Permission.FULL)
     async def replay_event(self, request: web.Request) -> web.Response:
         """Tell an event once more, whatever became of it."""
-        webhook, event_id = await found(self.webhooks, request), _event_id(request)
-        if webhook.status != "enabled":
-            raise problems.webhook_disabled()
-        if not await ask(self.history.replay(caller(request).tenant, webhook.id, event_id)):
-            raise problems.not_found()
+        event_id = _event_id(request)
+        await ask(self.management.tell_again(caller(request), named(request), event_id))
         return web.json_response(text=WebhookEventReplayed(id=event_id).model_dump_json())
 
     async def _event(self, request: web.Request) -> Any:
         tenant, webhook_id = caller(request).tenant, named(request)
-        row = await ask(self.history.find(tenant, webhook_id, _event_id(request)))
+        row = await ask(self.management.history.find(tenant, webhook_id, _event_id(request)))
         if row is None:
             raise problems.not_found()
         return row

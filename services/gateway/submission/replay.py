@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, PlainValidator
 
+from services.gateway.ledger.filters import Filters
 from services.gateway.submission import filters, limits
 from services.gateway.submission.texts import NO_NUL, Mailbox, text
 from services.gateway.submission.validation import Submission
@@ -98,3 +99,7 @@ class ReplaySubmission(Submission):
     dry_run: Annotated[bool, PlainValidator(_switch, json_schema_input_type=bool | None)] = Field(
         default=False, description="Count them, and touch nothing."
     )
+
+    def wanted(self) -> Filters:
+        """What they have to fit."""
+        return Filters(self.status, self.to, self.tag, self.since, self.until, self.reason)
