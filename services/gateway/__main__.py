@@ -18,7 +18,7 @@ import sys  # noqa: E402
 import structlog  # noqa: E402
 import uvloop  # noqa: E402
 
-from services.gateway import logs  # noqa: E402
+from services.gateway import failpoints, logs  # noqa: E402
 from services.gateway.commands.held import held  # noqa: E402
 from services.gateway.commands.keys import api_keys  # noqa: E402
 from services.gateway.commands.replay import replay  # noqa: E402
@@ -50,6 +50,7 @@ def main(arguments: list[str]) -> int:
             # What serves takes a second to import, and no command needs it.
             from services.gateway.serving import serve  # noqa: PLC0415
 
+            failpoints.arm(os.environ)
             job = serve(settings)
         case ["migrate"]:
             job = migrate_ledger(settings)

@@ -9,7 +9,7 @@ import signal
 import structlog
 from aiohttp import web
 
-from services.gateway import logs
+from services.gateway import failpoints, logs
 from services.gateway.api.connections import Runner
 from services.gateway.app import HEALTH, METRICS, create_app
 from services.gateway.exposition import exposed
@@ -52,6 +52,7 @@ async def _serve(app: web.Application, settings: Settings) -> None:
         await site.start()
         host, port = runner.addresses[0][:2]
         _settle_down()
+        failpoints.announce()
         log.info("gateway.started", url=f"http://{host}:{port}", settings=settings.changed())
         await stop.wait()
         app[HEALTH].stopping = True

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from services.gateway import failpoints
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.ledger_event import LedgerEvent
@@ -87,6 +88,8 @@ class Sweeper:
         if lanes and (room := min(self._relay.room, _BATCH)) > 0:
             entries = await self._ledger.take_unpublished(lanes, limit=room, lease=self._lease)
             found = len(entries)
+            if failpoints.armed and entries:
+                await failpoints.reached("s.after_take")
             if taken := self._relay.offer(entries):
                 log.info("sweep.unpublished", messages=len(taken))
                 self._on_found("unpublished", len(taken))

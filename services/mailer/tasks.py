@@ -16,9 +16,10 @@ from uuid import UUID
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import Reject
+from celery.exceptions import Reject, Retry
 from pydantic import ValidationError
 
+from services.mailer import failpoints
 from services.mailer.accounts.routes import ClosingError
 from services.mailer.background import BackgroundLoop
 from services.mailer.claims.claims import ClaimsUnavailableError
@@ -57,6 +58,8 @@ class MailerTask(Task):
 
     def deliver(self, message: SendEmail) -> None:
         """Make one attempt, and come again if it was not the last."""
+        if failpoints.armed:
+            failpoints.passed("w.start")
         try:
             outcome = self.background.run(self.delivery.attempt(message))
         except ClosingError:
@@ -73,14 +76,22 @@ class MailerTask(Task):
         if isinstance(outcome, Deferred):
             # Whole seconds, rounded up: the broker's delays are whole seconds, and early is impolite.
             raise self.retry(countdown=math.ceil(outcome.retry_after or 1.0), counted=False)
+        if failpoints.armed:
+            failpoints.passed("w.before_ack")
 
     def retry(self, *args: Any, **options: Any) -> Any:
         """Publish the retry; while the broker takes nothing, leave the message where it is.
 
         Celery would dead-letter it, although nothing is wrong with the message.
         """
+        if failpoints.armed:
+            failpoints.passed("w.before_retry")
         try:
             return super().retry(*args, **options)
+        except Retry:
+            if failpoints.armed:
+                failpoints.passed("w.after_retry")
+            raise
         except Reject as error:
             log.warning("attempt.unpublished", message_id=self.request.id, error=type(error.reason).__name__)
             raise Reject(error.reason, requeue=True) from error

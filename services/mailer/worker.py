@@ -6,6 +6,7 @@ Nothing connects at import; the settings are read from the environment.
 from __future__ import annotations
 
 import gc
+import os
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from celery.signals import setup_logging, task_unknown, worker_init, worker_read
 from celery.worker import state
 from kombu import Exchange, Queue
 
-from services.mailer import embedded, logs, tasks
+from services.mailer import embedded, failpoints, logs, tasks
 from services.mailer.accounts.routes import Routes
 from services.mailer.background import BackgroundLoop
 from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
@@ -214,6 +215,7 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
     @worker_ready.connect(weak=False)
     def announce(**_: Any) -> None:
         _settle_down()
+        failpoints.announce()
         log.info("mailer.started", settings=settings.changed())
         app.health.ready()
         background.submit(purge_for_ever(parts.claims, older_than=settings.claims_retention_days * 86_400))
@@ -233,6 +235,7 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
         background.submit(parts.reporter.report(event))
 
 
+failpoints.arm(os.environ)
 app = create_worker(load())
 send_email = app.tasks[SendEmail.task]
 send_welcome_email = app.tasks[SendWelcomeEmail.task]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from services.gateway import problems
+from services.gateway import failpoints, problems
 from services.gateway.acceptance.entries import Draft
 from services.gateway.acceptance.idempotency import InProgress
 from services.gateway.ledger.deposit import Answer, Deposit, Entry, Key, Suppressed, Verdict
@@ -71,6 +71,8 @@ class Acceptance:
             verdict = await self._commit(
                 Deposit(caller.tenant, entries, answer, key, item_keys, strict, rewrite)
             )
+        if failpoints.armed:
+            await failpoints.reached("g.before_response")
         if verdict.replayed is not None:
             return Accepted(verdict.replayed, replayed=True)
         if verdict.refused:

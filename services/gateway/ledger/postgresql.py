@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.gateway import failpoints
 from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Suppressed, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.states import progress
@@ -119,13 +120,15 @@ class PostgresqlInsert:
 
     async def _commit(self, connection: asyncpg.Connection, deposits: Sequence[Deposit]) -> list[Verdict]:
         offers = [offer for deposit in deposits for offer in deposit.offers()]
-        if not offers:  # one statement, which is a transaction by itself
+        if not offers and not failpoints.armed:  # one statement, which is a transaction by itself
             return await self._store(connection, deposits, {})
         async with connection.transaction():
-            held = await self._claim(connection, offers)
+            held = await self._claim(connection, offers) if offers else {}
             verdicts = await self._store(connection, deposits, held)
             if held:
                 await self._correct(connection, deposits, verdicts, held)
+            if failpoints.armed:
+                await failpoints.reached("g.before_commit")
         return verdicts
 
     async def _claim(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import aiosqlite
 
+from services.gateway import failpoints
 from services.gateway.ledger.database import PRAGMAS
 from services.gateway.ledger.deposit import Deposit, Entry, Held, Key, Place, Suppressed, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
@@ -100,6 +101,8 @@ class SqliteInsert:
             if held:
                 await self._correct(connection, deposits, verdicts, held)
             await self._store(connection, [entry for verdict in verdicts for entry in verdict.stored])
+            if failpoints.armed:
+                await failpoints.reached("g.before_commit")
             await connection.commit()
         except BaseException:
             await connection.rollback()

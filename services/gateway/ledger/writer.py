@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from services.gateway import failpoints
 from services.gateway.ledger.deposit import Deposit, Entry, Verdict
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.logs import places
@@ -108,10 +109,18 @@ class Writer:
             entries += len(batch[-1].deposit.entries)
         return batch
 
+    async def _inserted(self, deposits: Sequence[Deposit]) -> list[Verdict]:
+        if failpoints.armed:
+            await failpoints.reached("g.before_insert")
+        verdicts = await self._insert.insert(deposits)
+        if failpoints.armed:
+            await failpoints.reached("g.after_commit")
+        return verdicts
+
     async def _commit(self, batch: list[_Waiting]) -> None:
         begun = time.perf_counter()
         try:
-            verdicts = await self._insert.insert([one.deposit for one in batch])
+            verdicts = await self._inserted([one.deposit for one in batch])
         except EntryRefusedError as error:
             if len(batch) == 1:
                 batch[0].fail(error)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from services.gateway import failpoints
 from services.gateway.ledger.errors import EntryRefusedError, LedgerUnavailableError
 from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.recording.reports import Report
@@ -57,6 +58,8 @@ class Pending:
     def settle(self) -> bool:
         """Record and acknowledge what is kept; False when the ledger is away."""
         while some := self._kept[:_AT_ONCE]:
+            if failpoints.armed:
+                failpoints.passed("e.before_record")
             try:
                 self._wait_for([report for _, report in some])
             except LedgerUnavailableError:
@@ -66,6 +69,8 @@ class Pending:
                 if not self._settle_one_by_one(len(some)):
                     return False
             else:
+                if failpoints.armed:
+                    failpoints.passed("e.before_ack")
                 for message, _ in some:
                     message.ack()
                 del self._kept[: len(some)]

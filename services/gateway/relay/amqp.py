@@ -18,6 +18,7 @@ import amqp
 from amqp.basic_message import Message
 from kombu import Connection, Exchange
 
+from services.gateway import failpoints
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publishable, Published
@@ -87,6 +88,8 @@ class AmqpPublisher:
         self._unconfirmed = dict(enumerate(sent, self._published + 1))
         self._published += len(sent)
         try:
+            if failpoints.armed:
+                failpoints.passed("r.before_publish")
             frames = b"".join([self._frames(entry) for entry in batch])
             self._connection.transport.write(frames)
             self._connection.bytes_sent += len(frames)

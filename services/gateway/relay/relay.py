@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from services.gateway import failpoints
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.ledger_event import LedgerEvent
@@ -127,6 +128,8 @@ class Relay:
             while self._waiting:
                 batch = self._next_batch()
                 published = await self._line.run(self._line.publisher.publish, batch)
+                if failpoints.armed:
+                    await failpoints.reached("r.after_publish")
                 lag = time.monotonic() - self._held[batch[0].id][1]
                 self._on_published(len(published.confirmed), len(published.unroutable), lag)
                 self._release(batch)
@@ -163,6 +166,8 @@ class Relay:
         try:
             while ids := self._confirmed[:_MARKED_AT_ONCE]:
                 del self._confirmed[:_MARKED_AT_ONCE]
+                if failpoints.armed:
+                    await failpoints.reached("r.before_mark")
                 await self._ledger.mark_queued(ids)
                 if self._line.is_open:
                     await asyncio.sleep(_MARKING_SECONDS)

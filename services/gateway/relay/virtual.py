@@ -11,7 +11,7 @@ from typing import Any
 
 from kombu import Connection, Producer
 
-from services.gateway import embedded
+from services.gateway import embedded, failpoints
 from services.gateway.broker import Broker
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publishable, Published
@@ -38,6 +38,8 @@ class VirtualPublisher:
         """See :class:`~services.gateway.relay.publisher.Publisher`."""
         published = Published()
         try:
+            if failpoints.armed:
+                failpoints.passed("r.before_publish")
             for entry in batch:
                 message_id = str(entry.id)
                 self._producer.publish(

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from services.gateway import failpoints
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.webhook_events import Due, WebhookEvents
 from services.gateway.logs import places
@@ -100,6 +101,8 @@ class WebhookDispatcher:
 
     async def _publish(self, *, silent: bool) -> int:
         due = await self._events.take(limit=_BATCH, lease=self._silent_after, silent=silent)
+        if failpoints.armed and due:
+            await failpoints.reached("h.after_take")
         try:
             await self._dispatch.publish([_outgoing(each) for each in due])
         except BrokerUnavailableError:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+from services.mailer import failpoints
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.routes import ClosingError, NoAccountError, Place, Routes
 from services.mailer.claims.claims import Beginning, Claims, ClaimsUnavailableError, Settlement, State
@@ -91,6 +92,8 @@ class Attempting:
     async def _ask(self, attempt: Attempt) -> tuple[Outcome, bool]:
         """Make the exchange; say what came of it, and whether another account may be asked at once."""
         try:
+            if failpoints.armed:
+                await failpoints.reached("w.in_attempt")
             outcome = await self.exchange.attempt(attempt.place, attempt.message, attempt.begun)
         except UnsupportedError as error:
             because = reason("unsupported", error)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from services.mailer import failpoints
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.pace import PausedError
 from services.mailer.accounts.routes import ClosingError, NoAccountError, Place, Routes
@@ -83,15 +84,20 @@ class Delivery:
                     return Deferred("Every account is paused.", paused.wait)
             name = (place.account if place else self.routes.all(message.lane)[0]).name
             begun = time.monotonic()
-            match await self.claims.take(Wish(message.message_id, name, message.series)):
-                case Granted() as claim:
+            if failpoints.armed:
+                await failpoints.reached("w.before_claim")
+            claim = await self.claims.take(Wish(message.message_id, name, message.series))
+            if failpoints.armed:
+                await failpoints.reached("w.after_claim")
+            match claim:
+                case Granted():
                     return await self._first(message, claim, place, begun)
-                case InDoubt() as claim:
+                case InDoubt():
                     return await self._resolve(message, claim, place)
-                case Settled() as claim:
+                case Settled():
                     await self.telling.repeat(message, claim)
                     return _known(claim)
-                case Busy() as claim:
+                case Busy():
                     return self._not_now(message, claim)
 
     async def _first(self, message: SendEmail, claim: Granted, place: Place | None, begun: float) -> Outcome:
@@ -119,6 +125,8 @@ class Delivery:
             lost = Uncertain("The mailer ended during the attempt.")
             # Not waited for: a broker that takes no events must not turn one lost attempt into many.
             self.telling.mention(Subject(message, claim.attempt, claim.provider), lost, Event.UNCERTAIN)
+        if failpoints.armed:
+            await failpoints.reached("w.before_resolve")
         resolution = await self.doubts.resolve(message, claim)
         if _has_expired(message):
             resolution, place = _too_late(resolution), None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from services.mailer import failpoints
 from services.mailer.claims.claims import Claims, ClaimsUnavailableError, Settlement, State
 from services.mailer.delivery.consequence import SOON, Consequence
 from services.mailer.delivery.ports import UNWATCHED, UnreportedError, Watch
@@ -56,8 +57,12 @@ class Ending:
             following.doubts,
             elsewhere,
         )
+        if failpoints.armed:
+            await failpoints.reached("w.before_settle")
         if not await self.settle(settlement, begun):
             return self.overtaken(subject.message, subject.attempt)
+        if failpoints.armed:
+            await failpoints.reached("w.after_settle")
         if following.state is State.HELD:
             self.watch.held()
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from services.mailer import failpoints
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.routes import Place
 from services.mailer.delivery.consequence import SOON
@@ -96,7 +97,11 @@ class Exchange:
         if time.monotonic() - begun > self.freshness:
             raise TooLateError
         try:
+            if failpoints.armed:
+                await failpoints.reached("w.before_request")
             outcomes = await self._ask(account, request, read, members)
+            if failpoints.armed:
+                await failpoints.reached("w.after_response")
             # Fifty messages in one request are one failure, or one turn that was well used.
             for outcome in {(type(each), getattr(each, "trouble", None)): each for each in outcomes}.values():
                 await account.note(outcome)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from services.mailer import failpoints
 from services.mailer.delivery.ports import UnreportedError
 from services.mailer.logs import places
 from services.mailer.webhooks.destination import NotPostedError
@@ -75,6 +76,8 @@ class Posting:
             log.error("webhook.crashed", delivery_id=str(webhook.delivery_id), where=places(error))  # noqa: TRY400
         else:
             status, said, wait = answer.status, _text(answer), retry_after(answer.headers, at)
+        if failpoints.armed:
+            await failpoints.reached("h.after_post")
         self.on_posted(status)
         duration = round((time.monotonic() - began) * 1000)
         log.info(
