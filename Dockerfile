@@ -12,21 +12,22 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 
-# uv takes what uv.lock names and nothing else, and compares its hashes.
+# uv takes what uv.lock names and nothing else, and compares its hashes.  The project itself is the
+# command line, which no service has any use for: so only groups.
 FROM build AS build-gateway
-RUN uv sync --frozen --no-default-groups --group gateway --no-cache
+RUN uv sync --frozen --only-group gateway --no-cache
 COPY shared shared
 COPY services/gateway services/gateway
 RUN python -m compileall -q shared services
 
 FROM build AS build-mailer
-RUN uv sync --frozen --no-default-groups --group mailer --no-cache
+RUN uv sync --frozen --only-group mailer --no-cache
 COPY shared shared
 COPY services/mailer services/mailer
 RUN python -m compileall -q shared services
 
 FROM build AS build-fake-esp
-RUN uv sync --frozen --no-default-groups --group mailer --group fakes --no-cache
+RUN uv sync --frozen --only-group mailer --only-group fakes --no-cache
 
 FROM ${PYTHON} AS service
 ARG VERSION=unknown

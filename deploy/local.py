@@ -25,6 +25,8 @@ START_SECONDS = 60
 STOP_SECONDS = 40
 OUTBOX = Path("var/outbox")
 LOOPBACK = "127.0.0.0/8,::1"
+RUN_FILE = Path("var/run.json")
+"""Tells the command `pillarbox` where we are, while we are."""
 FINAL = {"sent", "failed", "suppressed", "expired", "held"}
 
 
@@ -47,6 +49,7 @@ def main() -> int:
     services = [start(command, port, broker) for command, broker in commands()]
     try:
         wait_until_ready(base, services)
+        tell_command_line(base, key)
         prove(base, key)
         print(f"\nPillarbox is listening on {base}. Ctrl-C ends it.")
         print(f"API key: {key}\nTry it:\n\n{curl(base, key)}\n", flush=True)
@@ -62,6 +65,7 @@ def main() -> int:
         return 1
     finally:
         stop(services)
+        RUN_FILE.unlink(missing_ok=True)
 
 
 def commands() -> list[tuple[list[str], str]]:
@@ -144,6 +148,14 @@ def wait_until_ready(base: str, services: list[subprocess.Popen[bytes]]) -> None
         else:
             return
     raise RuntimeError(f"The gateway was not ready within {START_SECONDS} s.")
+
+
+def tell_command_line(base: str, key: str) -> None:
+    """Write URL and key down, for our own user alone."""
+    RUN_FILE.parent.mkdir(exist_ok=True)
+    RUN_FILE.unlink(missing_ok=True)
+    with os.fdopen(os.open(RUN_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump({"url": base, "api_key": key}, file)
 
 
 def prove(base: str, key: str) -> None:

@@ -61,11 +61,21 @@ def test_there_is_one_version() -> None:
 
 # What the other service needs, and its image has no use for.
 FOREIGN = {
-    "gateway": {"celery", "httpx", "httpx-aiohttp", "pytest", "ruff", "mypy"},
-    "mailer": {"sqlalchemy", "alembic", "email-validator", "jinja2", "pytest", "ruff", "mypy"},
+    "gateway": {"celery", "click", "httpx", "httpx-aiohttp", "pillarbox", "pytest", "rich", "ruff", "mypy"},
+    "mailer": {
+        "sqlalchemy",
+        "alembic",
+        "email-validator",
+        "jinja2",
+        "pillarbox",
+        "pytest",
+        "rich",
+        "ruff",
+        "mypy",
+    },
 }
 ENTRY = {"gateway": "services.gateway.app", "mailer": "services.mailer.worker"}
-SYNC = "uv sync --frozen --no-default-groups --group {service}"
+SYNC = "uv sync --frozen --only-group {service}"
 LOOK = """
 import importlib.metadata, json
 print(json.dumps(sorted(d.metadata["Name"].lower() for d in importlib.metadata.distributions())))
