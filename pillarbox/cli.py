@@ -13,6 +13,14 @@ COMMANDS: Final = MappingProxyType(
         "send": "Send one e-mail, and perhaps wait for its end.",
         "show": "Show a message and its timeline.",
         "list": "List messages, the newest first.",
+        "tail": "Show what happens to messages while it happens.",
+        "replay": "Send messages once more that did not get through.",
+        "hold": "Decide on messages that may have been sent, or not.",
+        "suppress": "Keep mail away from addresses, or let it go there again.",
+        "templates": "Keep templates in files; list and try those of the gateway.",
+        "keys": "Make, list and revoke API keys of your tenant.",
+        "open": "Print the dashboard's address, and perhaps open it.",
+        "completion": "Print the completion of a shell.",
     }
 )
 """Names, and what the list says of each; the module of a command has its name."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from pillarbox.failures import MISUSED, Failure
-from pillarbox.values import read_text
+from pillarbox.values import read_object, read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def composed(
     Raises:
         Failure: A file cannot be used.
     """
-    given = {**_variables(variables_file), **dict(variables)}
+    given = {**(read_object(variables_file) if variables_file else {}), **dict(variables)}
     if given and template is None:
         raise click.UsageError("--var and --vars are for a --template.")
     message = {
@@ -86,18 +85,6 @@ def composed(
         "unsubscribe": unsubscribe or None,
     }
     return {name: value for name, value in message.items() if value not in (None, (), [], {})}
-
-
-def _variables(path: str | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
-    try:
-        given = json.loads(read_text(path))
-    except ValueError as error:
-        raise Failure(f"{path}: is not valid JSON: {error}", MISUSED) from None
-    if not isinstance(given, dict):
-        raise Failure(f"{path}: must be one JSON object", MISUSED)
-    return given
 
 
 def _attachment(path: Path) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Gateway:
             except httpx.TransportError as error:
                 certain = isinstance(error, httpx.ConnectError)
                 if not (safe or certain) or time.monotonic() + wait > deadline:
-                    raise self._unreachable(error) from None
+                    raise self.unreachable(error) from None
                 pause = wait
             else:
                 if response.is_success:
@@ -135,7 +135,8 @@ class Gateway:
                 raise Failure("The API key holds characters that no key has.", FORBIDDEN) from None
         return self._client
 
-    def _unreachable(self, error: Exception) -> Failure:
+    def unreachable(self, error: Exception) -> Failure:
+        """Say that nobody answers."""
         hint = "Is it running, and is this its address? (--url, PILLARBOX_URL)"
         return Failure(
             f"The gateway at {self.place.url} does not answer ({type(error).__name__}). {hint}", UNREACHABLE

@@ -54,4 +54,4 @@ def clock(at: str) -> str:
 
 def coloured(word: str) -> str:
     """A status, in its colour on a terminal."""
-    return click.style(visible(word), fg=STYLES.get(word), bold=True)
+    return click.style(visible(word), fg=STYLES.get(word.strip()), bold=True)

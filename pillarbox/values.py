@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from pillarbox.failures import MISUSED, Failure
+
+Item = TypeVar("Item")
 
 _AGO: Final = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -56,6 +60,27 @@ class Moment(click.ParamType[str]):
         except ValueError:
             self.fail("must look like 2026-01-02T15:04:05Z, or like 90m, 6h, 2d", param, ctx)
         return (moment if moment.tzinfo else moment.astimezone()).isoformat()
+
+
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Part *items* into pieces of *size*, but for the last one."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def read_object(path: str) -> dict[str, Any]:
+    """Read one JSON object out of a file, or the standard input for ``-``.
+
+    Raises:
+        Failure: There is none.
+    """
+    try:
+        given = json.loads(read_text(path))
+    except ValueError as error:
+        raise Failure(f"{path}: is not valid JSON: {error}", MISUSED) from None
+    if not isinstance(given, dict):
+        raise Failure(f"{path}: must be one JSON object", MISUSED)
+    return given
 
 
 def read_text(path: str) -> str:

@@ -64,9 +64,7 @@ def command(
 ) -> int:
     """Send one e-mail, and perhaps wait for its end.
 
-    Without --body, --text, --html and --template the text is read from the standard input:
-
-        echo "It works." | pillarbox send --from shop@example.com --to joao@example.com --subject Hello
+    Without --body, --text, --html and --template the text is read from the standard input.
     """
     message = composed(Body(text, text_file, html_file, may_ask=not sys.stdin.isatty()), **fields)
     key = idempotency_key or str(uuid.uuid4())
