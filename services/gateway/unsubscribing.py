@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Final, Self
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic_core import from_json, to_json
 
 from shared.signatures import Feedback, RecordEvent
@@ -60,6 +59,9 @@ class Tokens:
         Raises:
             ValueError: One of them is no such key.
         """
+        # Imported here, for gateways that make such links.
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     @classmethod
@@ -74,6 +76,8 @@ class Tokens:
 
     def read(self, token: str) -> Subscriber | None:
         """Return whom a token is about; None if it was not made here, or was altered."""
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - as above
+
         padded = token + "=" * (-len(token) % 4)
         try:
             tenant, address, message_id = from_json(self._fernet.decrypt(padded))

@@ -7,12 +7,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from services.gateway.provider_events import documents
 from services.gateway.provider_events.documents import inside, text
@@ -20,6 +15,9 @@ from services.gateway.provider_events.genuine import check_age, header
 from services.gateway.provider_events.reader import Aside, Call, NotGenuineError, Reading
 from services.gateway.provider_events.telling import MESSAGE_ID, Teller
 from shared.signatures import Event, Feedback, RecordEvent
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 _SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
@@ -46,6 +44,10 @@ def public_key(written: str) -> EllipticCurvePublicKey:
     Raises:
         ValueError: It is none.
     """
+    # Imported here, for gateways that no SendGrid posts to.
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
     try:
         key = load_der_public_key(base64.b64decode(written, validate=True))
     except (ValueError, binascii.Error):
@@ -98,6 +100,10 @@ class SendGridReader:
 
 
 def _is_signed(key: EllipticCurvePublicKey, signature: bytes, signed: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
     try:
         key.verify(signature, signed, ECDSA(SHA256()))
     except InvalidSignature:

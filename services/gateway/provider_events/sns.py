@@ -14,12 +14,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
-from cryptography.x509 import load_pem_x509_certificate
-
 from services.gateway.provider_events.documents import inside
 from services.gateway.provider_events.genuine import check_age
 from services.gateway.provider_events.reader import NotGenuineError
@@ -33,6 +27,7 @@ _SIGNED: Final[dict[str, tuple[str, ...]]] = {
     CONFIRMATION: _OF_SUBSCRIPTIONS,
     "UnsubscribeConfirmation": _OF_SUBSCRIPTIONS,
 }
+_VERSIONS: Final = ("1", "2")
 _TOPIC: Final = re.compile(r"arn:aws:sns:([a-z]{2}(?:-[a-z]+)+-[0-9]):[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 _CERTIFICATE: Final = re.compile(r"/SimpleNotificationService-[0-9a-f]{32}\.pem")
 
@@ -74,8 +69,10 @@ class Envelope:
             NotGenuineError: It did not.
         """
         check_age(self["Timestamp"], now, window)
-        algorithm = {"1": SHA1, "2": SHA256}.get(self["SignatureVersion"])
-        if algorithm is None or not _is_signed(certificate, self["Signature"], self._signed(), algorithm()):
+        version = self["SignatureVersion"]
+        if version not in _VERSIONS or not _is_signed(
+            certificate, self["Signature"], self._signed(), version
+        ):
             raise NotGenuineError("wrong")
 
     def __getitem__(self, name: str) -> str:
@@ -111,7 +108,15 @@ def _at_amazon(url: str, topic: str) -> str:
     return parts.path if url.startswith(f"https://{host}/") else ""
 
 
-def _is_signed(certificate: bytes, signature: str, signed: bytes, algorithm: HashAlgorithm) -> bool:
+def _is_signed(certificate: bytes, signature: str, signed: bytes, version: str) -> bool:
+    # Imported here, for gateways that no Amazon SNS posts to.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256  # noqa: PLC0415
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415
+
+    algorithm = SHA256() if version == "2" else SHA1()  # noqa: S303 - Amazon's first version
     try:
         key = load_pem_x509_certificate(certificate).public_key()
         if not isinstance(key, RSAPublicKey):

@@ -18,8 +18,6 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import dateparser
-
 _UNIT = "(?:s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)"
 _SPAN = rf"(?:\d{{1,5}} ?|an? |one ){_UNIT}"
 _FROM_NOW = re.compile(rf"in {_SPAN}(?:(?: and|,)? {_SPAN})?|{_SPAN} from now", re.ASCII | re.IGNORECASE)
@@ -65,6 +63,9 @@ def read(text: str, now: datetime) -> datetime | None:
 
 def _understood(words: str, clock: datetime) -> datetime | None:
     """What the words mean to somebody whose *clock* on the wall shows this."""
+    # Imported here: it is ten megabytes, and few callers write phrases.
+    import dateparser  # noqa: PLC0415
+
     settings = {"RELATIVE_BASE": clock, "PREFER_DATES_FROM": "future"}
     moment: datetime | None = dateparser.parse(words, languages=["en"], settings=settings)
     return moment
