@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,19 @@ def test_a_published_message_is_ordinary_celery(place: Place, publisher: Publish
     assert ("application/json", "utf-8") == (message.content_type, message.content_encoding)
     assert message_id == message.properties["correlation_id"]
     assert message.properties["delivery_mode"] == 2
+
+
+@pytest.mark.parametrize("state", ["", " vendor=1,other=2"])
+def test_a_trace_is_in_headers_of_its_own(place: Place, publisher: Publisher, state: str) -> None:
+    """As W3C names them; who has no trace has no such header, in the same batch too."""
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    traced, bare = replace(entry(), trace=parent + state), entry()
+    assert [traced.id, bare.id] == publisher.publish([traced, bare]).confirmed
+    its, others = place.receive(TRANSACTIONAL, 2)
+
+    assert (str(traced.id), parent) == (its.headers["id"], its.headers["traceparent"])
+    assert (state.strip() or None) == its.headers.get("tracestate")
+    assert set() == {"traceparent", "tracestate"} & {*others.headers}
 
 
 def test_headers_hold_no_argument(place: Place, publisher: Publisher) -> None:

@@ -88,10 +88,12 @@ async def test_its_messages_are_in_their_first_series(box: Gateway) -> None:
         new = await connection.run_sync(described)
     rows = [await box.row(message) for message in before]
 
-    assert [(message.arguments, 0) for message in before] == [(row.arguments, row.series) for row in rows]
+    assert [(one.arguments, 0, None) for one in before] == [
+        (row.arguments, row.series, row.trace) for row in rows
+    ]
     assert ["failed", "accepted"] == [row.status for row in rows]
     assert old["indexes"].items() <= new["indexes"].items()
-    assert {"series"} == {*new["columns"]} - {*old["columns"]}
+    assert {"series", "trace"} == {*new["columns"]} - {*old["columns"]}
     # SQLite reads a row from its beginning, and the arguments may be megabytes.
     assert "arguments" == new["columns"][-1] or box.engine.dialect.name != "sqlite"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -40,9 +40,12 @@ class Accepted:
 class Acceptance:
     """Checks what a tenant's rules say, and commits."""
 
-    def __init__(self, writer: Writer, held: HeldKeys) -> None:
+    def __init__(
+        self, writer: Writer, held: HeldKeys, *, trace: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._writer = writer
         self._held = held
+        self._trace = trace
         self._in_progress = InProgress()
 
     async def accept(
@@ -67,7 +70,8 @@ class Acceptance:
         item_keys = tuple(draft.key for draft in drafts) if any(draft.key for draft in drafts) else ()
         keys = [one for one in (key, *item_keys) if one is not None]
         with self._in_progress.reserve(caller.tenant, keys):
-            entries, rewrite = tuple(_entries(drafts)), partial(_spared, drafts)
+            trace = self._trace()
+            entries, rewrite = tuple(_entries(drafts, trace)), partial(_spared, drafts, trace)
             verdict = await self._commit(
                 Deposit(caller.tenant, entries, answer, key, item_keys, strict, rewrite)
             )
@@ -111,23 +115,23 @@ class Acceptance:
             raise problems.invalid_fields([refused]) from error
 
 
-def _entries(drafts: Sequence[Draft]) -> Iterator[Entry]:
+def _entries(drafts: Sequence[Draft], trace: str | None) -> Iterator[Entry]:
     """Make the entries, but no more of them than a transaction should hold.
 
     A short batch can make long messages: each may carry the whole source of a template.
     """
     size = 0
     for draft in drafts:
-        entry = draft.entry()
+        entry = draft.entry(trace=trace)
         size += len(entry.arguments)
         if size > MOST_BYTES:
             raise problems.too_much_together(MOST_BYTES)
         yield entry
 
 
-def _spared(drafts: Sequence[Draft], suppressed: Suppressed) -> tuple[Entry, ...]:
+def _spared(drafts: Sequence[Draft], trace: str | None, suppressed: Suppressed) -> tuple[Entry, ...]:
     """Make the entries without those whom their lane's mail must not go to."""
-    return tuple(draft.entry(_left_out(draft, suppressed)) for draft in drafts)
+    return tuple(draft.entry(_left_out(draft, suppressed), trace) for draft in drafts)
 
 
 def _left_out(draft: Draft, suppressed: Suppressed) -> set[str]:

@@ -52,8 +52,8 @@ class Draft:
         everybody = (*self.signature.to, *self.signature.cc, *self.signature.bcc)
         return [comparable(recipient.email) for recipient in everybody]
 
-    def entry(self, suppressed: AbstractSet[str] = frozenset()) -> Entry:
-        """What is committed; recipients among *suppressed* are left out of it.
+    def entry(self, suppressed: AbstractSet[str] = frozenset(), trace: str | None = None) -> Entry:
+        """What is committed, as part of a *trace*; recipients among *suppressed* are left out of it.
 
         If nobody is left to write to, the message itself is suppressed.
         """
@@ -71,6 +71,7 @@ class Draft:
             signature.lane,
             signature.task,
             arguments := signature.arguments(),
+            trace,
             summary=_summary(signature, arguments),
             lookups=self._lookups(),
             status=status,

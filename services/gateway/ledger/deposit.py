@@ -22,6 +22,8 @@ class Entry:
     lane: str
     task: str
     arguments: bytes
+    trace: str | None = None
+    """The trace that it belongs to, as :mod:`services.gateway.relay.wire` takes it to the mailer."""
     # What follows is for the ledger only.
     summary: bytes | None = None
     lookups: tuple[tuple[str, str], ...] = ()

@@ -22,6 +22,8 @@ class KnownMessage:
     scheduled_at: datetime | None
     content: bytes
     """Its summary as JSON; empty for a message of version 0.1, which had none."""
+    trace: str | None = None
+    """The trace that it belongs to."""
 
     def tags(self) -> tuple[str, ...]:
         """Its tags, as ``name:value``."""

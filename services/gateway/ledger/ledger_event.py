@@ -45,6 +45,8 @@ class LedgerEvent:
     """The one among the recipients that it is about, where somebody says so."""
     series: int = 0
     """Kept in the key and in the message's progress, not by itself."""
+    trace: str | None = field(default=None, compare=False)
+    """The trace of the call in which a provider told it; not kept."""
 
     @property
     def is_told(self) -> bool:
@@ -52,8 +54,8 @@ class LedgerEvent:
         return self.actor not in ("gateway", "mailer")
 
     @classmethod
-    def of(cls, signature: RecordEvent) -> LedgerEvent:
-        """Read what the mailer reports, or what a provider told."""
+    def of(cls, signature: RecordEvent, trace: str | None = None) -> LedgerEvent:
+        """Read what the mailer reports, or what a provider told in a *trace* of its own."""
         is_told = signature.provider_event_id is not None
         theirs = signature.provider_message_id
         return cls(
@@ -69,6 +71,7 @@ class LedgerEvent:
             retry_at=signature.retry_at,
             recipient=signature.recipient and _storable(signature.recipient),
             series=0 if is_told else signature.series,
+            trace=trace,
         )
 
     def told(self) -> RecordEvent:

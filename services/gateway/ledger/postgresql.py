@@ -50,15 +50,15 @@ WITH looked_up AS MATERIALIZED (
 ), batch AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[],
-        $7::text[], $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[]
+        $7::text[], $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $19::text[]
     ) AS batch (id, tenant, lane, task, arguments, summary,
-                status, progress, event, reason, scheduled_at, expires_at)
+                status, progress, event, reason, scheduled_at, expires_at, trace)
     WHERE NOT EXISTS (SELECT FROM suppressed)
 ), stored AS (
     INSERT INTO messages (id, tenant, lane, task, arguments, summary, accepted_at,
-                          status, progress, reason, scheduled_at, expires_at, due_at)
+                          status, progress, reason, scheduled_at, expires_at, trace, due_at)
     SELECT id, tenant, lane, task, arguments, summary, clock_timestamp(),
-           status, progress, reason, scheduled_at, expires_at,
+           status, progress, reason, scheduled_at, expires_at, trace,
            CASE status WHEN 'suppressed' THEN NULL
                        WHEN 'scheduled' THEN scheduled_at
                        ELSE clock_timestamp() + $13 * interval '1 second' END
@@ -177,7 +177,10 @@ class PostgresqlInsert:
         entries = [entry for verdict in verdicts for entry in verdict.stored]
         if not entries:
             return {}
-        rows = await connection.fetch(_INSERT, *_columns(entries), self._lease, *_lookups(entries), asking)
+        traces = [entry.trace for entry in entries]
+        rows = await connection.fetch(
+            _INSERT, *_columns(entries), self._lease, *_lookups(entries), asking, traces
+        )
         return {(tenant, address): reason for tenant, address, reason in rows}
 
     async def _connected(self) -> asyncpg.Connection:

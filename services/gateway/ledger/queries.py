@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.ledger_event import LedgerEvent
-from services.gateway.ledger.recording import Recording
+from services.gateway.ledger.recording import OnAdded, Recording
 from services.gateway.ledger.release import without_suppressed
 from services.gateway.ledger.schema import BEGINNING, NOW, events, messages, moment_in
 from services.gateway.ledger.sessions import Sessions
@@ -18,7 +18,7 @@ from services.gateway.states import ACCEPTED, QUEUED, SCHEDULED, beginning
 
 _MOST_DOUBLINGS = 6
 _SWEEP_BYTES = 16_000_000
-_ENTRY = (messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.arguments)
+_ENTRY = (*(messages.c[name] for name in ("id", "tenant", "lane", "task", "arguments", "trace")),)
 
 
 # Rows are locked in the order that record() locks in, or the two would deadlock.  It is not waited for that
@@ -46,10 +46,12 @@ class Ledger:
     Each raises what :class:`~services.gateway.ledger.sessions.Sessions` raises.
     """
 
-    def __init__(self, sessions: Sessions, *, silent_after: float) -> None:
+    def __init__(
+        self, sessions: Sessions, *, silent_after: float, on_added: OnAdded = lambda *_: None
+    ) -> None:
         self._sessions = sessions
         self._silent_after = silent_after
-        self._recording = Recording(sessions, silent_after=silent_after)
+        self._recording = Recording(sessions, silent_after=silent_after, on_added=on_added)
 
     async def find(self, tenant: str, message_id: UUID) -> sa.Row[Any] | None:
         """Return the tenant's message, or None."""

@@ -7,7 +7,8 @@ messages by their ids, suppressions, and the counts last.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -32,6 +33,9 @@ Place = tuple[int, str]
 Theirs = tuple[str | None, str]
 """An account, and its provider's id for a message."""
 
+OnAdded = Callable[[Sequence[tuple[KnownMessage, LedgerEvent]], float], object]
+"""Told of events that are new, with their messages, and for how many seconds they have been worked on."""
+
 _SUPPRESSING: Final = {"bounced": "bounce", "complained": "complaint", "unsubscribed": "unsubscribe"}
 """What is told to the reason of the suppression that it makes."""
 
@@ -42,9 +46,12 @@ class Recording:
     ``silent_after`` is how long, in seconds, a mailer may be silent about a message that is under way.
     """
 
-    def __init__(self, sessions: Sessions, *, silent_after: float) -> None:
+    def __init__(
+        self, sessions: Sessions, *, silent_after: float, on_added: OnAdded = lambda *_: None
+    ) -> None:
         self._sessions = sessions
         self._silent_after = silent_after
+        self._on_added = on_added
         self._tables = recording_sqlite if sessions.is_sqlite else recording_postgresql
 
     async def record(self, batch: Sequence[LedgerEvent]) -> None:
@@ -68,6 +75,7 @@ class Recording:
 
     async def add(self, connection: AsyncConnection, batch: Sequence[LedgerEvent]) -> set[LedgerEvent]:
         """Do the same inside a transaction; return those events whose messages nobody knows."""
+        begun = time.perf_counter()
         named, unknown = await self._named(connection, batch)
         known = await self._tables.known(connection, {message_id for message_id, _ in named})
         events, strangers = _sorted(named, known)
@@ -78,6 +86,7 @@ class Recording:
         pairs = [(known[key[0]], events[key]) for key in events if key in added and key[0] in known]
         if pairs:
             await self._consequences(connection, pairs)
+            self._on_added(pairs, time.perf_counter() - begun)
         return unknown | strangers
 
     async def _consequences(

@@ -16,7 +16,7 @@ _NAMED: Final = """
 SELECT provider, provider_message_id, id FROM messages WHERE provider_message_id = ANY($1::text[])
 """
 _KNOWN: Final = """
-SELECT id, tenant, accepted_at, scheduled_at, coalesce(summary, ''::bytea) FROM messages
+SELECT id, tenant, accepted_at, scheduled_at, coalesce(summary, ''::bytea), trace FROM messages
 WHERE id = ANY($1::uuid[])
 """
 _APPEND: Final = """

@@ -19,7 +19,8 @@ SELECT provider, provider_message_id, messages.id FROM json_each(?) AS asked
 CROSS JOIN messages ON provider_message_id = asked.value
 """
 _KNOWN: Final = """
-SELECT messages.id, tenant, accepted_at, scheduled_at, coalesce(summary, x'') FROM json_each(?) AS asked
+SELECT messages.id, tenant, accepted_at, scheduled_at, coalesce(summary, x''), trace
+FROM json_each(?) AS asked
 CROSS JOIN messages ON messages.id = asked.value
 """
 _THERE: Final = """
@@ -67,8 +68,8 @@ async def known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[int,
     """Find messages by their ids, as numbers."""
     rows = await _rows(connection, _KNOWN, [one.hex for one in ids])
     found = [
-        KnownMessage(UUID(one), tenant, _read(accepted), scheduled and _read(scheduled), content)
-        for one, tenant, accepted, scheduled, content in rows
+        KnownMessage(UUID(one), tenant, _read(accepted), scheduled and _read(scheduled), content, trace)
+        for one, tenant, accepted, scheduled, content, trace in rows
     ]
     return {one.id.int: one for one in found}
 

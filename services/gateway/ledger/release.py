@@ -48,7 +48,7 @@ async def without_suppressed(
         changed = entry
         reasons = suppressed.get(entry.tenant, {})
         if found := left_out(recipients.get(entry.id, ()), reasons, entry.lane):
-            changed = Draft(read_signature(entry.task, entry.arguments)).entry(found)
+            changed = Draft(read_signature(entry.task, entry.arguments)).entry(found, entry.trace)
             await _rewrite(connection, changed)
         if changed.status != Event.SUPPRESSED:
             leaving.append(changed)

@@ -61,10 +61,10 @@ def obstacle_of(row: Any, event: str) -> Obstacle | None:
 
 def renewed(row: Any, arguments: bytes, suppressed: frozenset[str]) -> Entry | None:
     """The message in its next series, without *suppressed* recipients; None if nobody in ``to`` is left."""
-    entry = Entry(row.id, row.tenant, row.lane, row.task, arguments, summary=row.summary)
+    entry = Entry(row.id, row.tenant, row.lane, row.task, arguments, row.trace, summary=row.summary)
     if suppressed:
         try:
-            entry = Draft(read_signature(row.task, arguments)).entry(suppressed)
+            entry = Draft(read_signature(row.task, arguments)).entry(suppressed, row.trace)
         except ValidationError:
             return None  # only the newer gateway that wrote it can leave somebody out
     if entry.status == Event.SUPPRESSED:

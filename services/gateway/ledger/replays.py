@@ -30,7 +30,7 @@ _BYTES: Final = 16_000_000
 _ROW = (
     *(messages.c.id, messages.c.tenant, messages.c.lane, messages.c.task, messages.c.summary),
     *(messages.c.status, messages.c.progress, messages.c.series, messages.c.queued_at, messages.c.purged_at),
-    *(messages.c.expires_at, moment_in(0).label("now")),
+    *(messages.c.expires_at, messages.c.trace, moment_in(0).label("now")),
     sa.func.length(messages.c.arguments).label("size"),
 )
 _HELD = (

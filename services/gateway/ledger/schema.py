@@ -89,6 +89,8 @@ messages = sa.Table(
     sa.Column("purged_at", Moment),
     # How often a new series of attempts was begun: by a replay, or by releasing a held message.
     sa.Column("series", sa.Integer, nullable=False, server_default="0"),
+    # The trace of the request that it came by: see services.gateway.relay.wire; NULL without tracing.
+    sa.Column("trace", sa.Text),
     # Empty once the message's bodies are purged.  Last, because SQLite reads a row from its beginning:
     # megabytes of attachments must not stand in front of anything else.
     sa.Column("arguments", sa.LargeBinary, nullable=False),

@@ -19,9 +19,9 @@ from services.gateway.states import progress
 _NOW = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _INSERT = f"""
 INSERT INTO messages (id, tenant, lane, task, arguments, summary, accepted_at,
-                      status, progress, reason, scheduled_at, expires_at, due_at)
+                      status, progress, reason, scheduled_at, expires_at, trace, due_at)
 VALUES (:id, :tenant, :lane, :task, :arguments, :summary, {_NOW},
-        :status, :progress, :reason, :scheduled_at, :expires_at,
+        :status, :progress, :reason, :scheduled_at, :expires_at, :trace,
         CASE :status WHEN 'suppressed' THEN NULL
                      WHEN 'scheduled' THEN :scheduled_at
                      ELSE strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') END)
@@ -175,6 +175,7 @@ class SqliteInsert:
             "reason": entry.reason,
             "scheduled_at": _moment(entry.scheduled_at),
             "expires_at": _moment(entry.expires_at),
+            "trace": entry.trace,
             "lease": self._lease,
         }
 

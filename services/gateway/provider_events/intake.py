@@ -29,6 +29,8 @@ _SMALL_BATCH: Final = 100
 class Taken:
     """What was in a call."""
 
+    trace: str | None = None
+    """Of the call."""
     events: list[Outgoing] = field(default_factory=list)
     asides: Counter[Aside] = field(default_factory=Counter)
     fetched: list[Fetch] = field(default_factory=list)
@@ -48,12 +50,15 @@ class Intake:
         fetcher: Fetcher,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         courtesy: Courtesy | None = None,
+        *,
+        trace: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._readers = readers
         self._publish = publish
         self._fetcher = fetcher
         self._clock = clock
         self._courtesy = courtesy or Courtesy()
+        self._trace = trace
         self._turn = asyncio.Lock()
 
     def __contains__(self, account: str) -> bool:
@@ -68,7 +73,8 @@ class Intake:
             UnreachableError: What is needed to verify it cannot be had now.
             BrokerUnavailableError: The broker did not take all of it.
         """
-        reading, taken = self._readers[account].read(call, self._clock()), Taken()
+        reading = self._readers[account].read(call, self._clock())
+        taken = Taken(self._trace())
         wanted = await self._read(reading, None, taken)
         while wanted is not None:
             found = await self._fetcher.fetch(wanted)
@@ -109,4 +115,4 @@ def _note(step: RecordEvent | Aside, taken: Taken) -> None:
     if isinstance(step, Aside):
         taken.asides[step] += 1
     else:
-        taken.events.append(Outgoing(uuid4(), step.task, step.queue, step.arguments()))
+        taken.events.append(Outgoing(uuid4(), step.task, step.queue, step.arguments(), taken.trace))

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.relay.wire import trace_of
 from shared.signatures import RecordEvent, RecordWebhookAttempt
 
 Report = LedgerEvent | RecordWebhookAttempt
@@ -25,7 +26,7 @@ def read_report(headers: Mapping[str, Any] | None, body: bytes | str) -> Report:
         if task == RecordWebhookAttempt.task:
             return RecordWebhookAttempt.model_validate(arguments)
         if task == RecordEvent.task:
-            return LedgerEvent.of(RecordEvent.model_validate(arguments))
+            return LedgerEvent.of(RecordEvent.model_validate(arguments), trace_of(headers or {}))
     except (TypeError, KeyError) as error:
         raise ValueError from error
     raise ValueError("a task of a newer version")

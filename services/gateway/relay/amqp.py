@@ -26,6 +26,8 @@ from shared.signatures import EXCHANGE
 
 _CONNECT_TIMEOUT = 3.0
 _PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
+_TRACE_PLACEHOLDER = "x" * 55
+"""As long as every traceparent of version 00 is."""
 _METHOD, _HEADER, _BODY, _END = 1, 2, 3, b"\xce"
 _BASIC, _PUBLISH = 60, 40
 _MANDATORY = 1
@@ -43,7 +45,7 @@ class AmqpPublisher:
     def __init__(self, broker: Broker, *, confirm_timeout: float) -> None:
         self._broker = broker
         self._timeout = confirm_timeout
-        self._properties: dict[str, bytes] = {}
+        self._properties: dict[tuple[str, bool], bytes] = {}
         self._kombu: Connection | None = None
         self._connection: Any = None
         self._channel: Any = None
@@ -165,19 +167,17 @@ class AmqpPublisher:
         return b"".join(parts)
 
     def _header_properties(self, entry: Publishable) -> bytes:
-        """The serialised properties: built once per task, since only the id differs, at equal length."""
-        template = self._properties.get(entry.task)
+        """The serialised properties: built once per task, since only ids differ, at equal length."""
+        trace = entry.trace
+        if trace is not None and len(trace) != len(_TRACE_PLACEHOLDER):  # it has a state
+            return _serialized(wire.headers(entry.task, str(entry.id), trace), str(entry.id))
+        kind = entry.task, trace is not None
+        template = self._properties.get(kind)
         if template is None:
-            message = Message(
-                "",
-                content_type=wire.CONTENT_TYPE,
-                content_encoding=wire.CONTENT_ENCODING,
-                application_headers=wire.headers(entry.task, _PLACEHOLDER),
-                delivery_mode=_PERSISTENT,
-                correlation_id=_PLACEHOLDER,
-            )
-            template = self._properties[entry.task] = message._serialize_properties()  # noqa: SLF001
-        return template.replace(_PLACEHOLDER.encode(), str(entry.id).encode())
+            headers = wire.headers(entry.task, _PLACEHOLDER, trace and _TRACE_PLACEHOLDER)
+            template = self._properties[kind] = _serialized(headers, _PLACEHOLDER)
+        written = template.replace(_PLACEHOLDER.encode(), str(entry.id).encode())
+        return written if trace is None else written.replace(_TRACE_PLACEHOLDER.encode(), trace.encode())
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
         if not multiple:
@@ -199,6 +199,19 @@ class AmqpPublisher:
 
     def _on_unblocked(self) -> None:
         self._blocked = False
+
+
+def _serialized(headers: dict[str, Any], message_id: str) -> bytes:
+    message = Message(
+        "",
+        content_type=wire.CONTENT_TYPE,
+        content_encoding=wire.CONTENT_ENCODING,
+        application_headers=headers,
+        delivery_mode=_PERSISTENT,
+        correlation_id=message_id,
+    )
+    properties: bytes = message._serialize_properties()  # noqa: SLF001 - there is no other way
+    return properties
 
 
 def _frame(kind: int, channel: int, payload: bytes) -> bytes:

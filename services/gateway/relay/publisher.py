@@ -28,6 +28,10 @@ class Publishable(Protocol):
     def arguments(self) -> bytes:
         """The task's keyword arguments, as JSON."""
 
+    @property
+    def trace(self) -> str | None:
+        """The trace that it belongs to: see :mod:`services.gateway.relay.wire`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -37,6 +41,7 @@ class Outgoing:
     task: str
     queue: str
     arguments: bytes
+    trace: str | None = None
 
 
 class Link(Enum):

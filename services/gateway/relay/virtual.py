@@ -48,7 +48,7 @@ class VirtualPublisher:
                     routing_key=entry.queue,
                     content_type=wire.CONTENT_TYPE,
                     content_encoding=wire.CONTENT_ENCODING,
-                    headers=wire.headers(entry.task, message_id),
+                    headers=wire.headers(entry.task, message_id, entry.trace),
                     correlation_id=message_id,
                     reply_to="",
                 )
