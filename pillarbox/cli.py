@@ -14,6 +14,7 @@ COMMANDS: Final = MappingProxyType(
         "show": "Show a message and its timeline.",
         "list": "List messages, the newest first.",
         "tail": "Show what happens to messages while it happens.",
+        "import": "Send a template to everybody in a file.",
         "replay": "Send messages once more that did not get through.",
         "hold": "Decide on messages that may have been sent, or not.",
         "suppress": "Keep mail away from addresses, or let it go there again.",

@@ -49,18 +49,19 @@ class Gateway:
         body: object = None,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> Any:
         """Make a request, again and again while it may help, and return the JSON answered.
 
-        Only what may be repeated is repeated: reading, what carries an idempotency key, and whatever
-        the gateway has certainly not done.
+        Only what may be repeated is repeated: reading, what carries idempotency keys (*repeatable*, where
+        they stand in the body), and whatever the gateway has certainly not done.
 
         Raises:
             Failure: The gateway refuses, or does not do it in time.
         """
         import httpx  # noqa: PLC0415 - help and mistakes must not wait for it
 
-        safe = method == "GET" or "Idempotency-Key" in (headers or {})
+        safe = repeatable or method == "GET" or "Idempotency-Key" in (headers or {})
         deadline = time.monotonic() + self.patience
         wait = _SHORTEST_SECONDS
         while True:
@@ -173,6 +174,8 @@ def _given(query: Mapping[str, object]) -> dict[str, str]:
 
 
 def _may_repeat(response: httpx.Response, *, safe: bool) -> bool:
+    if b'"concurrent_idempotent_requests"' in response.content:
+        return True  # the gateway is still at work on the first try
     if response.status_code not in _BUSY:
         return False
     # The gateway's own 429 and 503 say that nothing was done, unless it names a message; a proxy's say less.
