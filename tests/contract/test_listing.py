@@ -58,6 +58,7 @@ def fits(item: Item, filters: Filters) -> bool:
         and (filters.since is None or filters.since <= item.accepted_at)
         and (filters.until is None or filters.until > item.accepted_at)
         and (filters.reason is None or (item.more.get("reason") or "").startswith(filters.reason))
+        and filters.provider in (None, item.more.get("provider"))
     )
 
 
@@ -136,7 +137,10 @@ async def test_any_combination_of_filters(
                 recipients=tuple(chance.sample((ANN, BOB, EVA), chance.choice((1, 1, 2)))),
                 tags=("kind:all", f"part:{number // 100}", *(["kind:rare"] if number % 97 == 0 else [])),
                 accepted_at=made + chance.uniform(-0.9, 0.9) * HOUR,
-                more={"reason": chance.choice((None, "given_up", "given_up: é%", "poison"))},
+                more={
+                    "reason": chance.choice((None, "given_up", "given_up: é%", "poison")),
+                    "provider": chance.choice((None, "main", "backup")),
+                },
             )
         )
     await stock(box.engine, *items)
@@ -151,6 +155,7 @@ async def test_any_combination_of_filters(
             since=chance.choice((None, chance.choice(moments))),
             until=chance.choice((None, chance.choice(moments))),
             reason=chance.choice((*[None] * 9, "given_up", "given_up: é%", "p")),
+            provider=chance.choice((*[None] * 9, "main", "b")),
         )
         cursor = chance.choice(cursors)
         limit = chance.choice((1, 2, 20, 100))
@@ -166,7 +171,7 @@ async def test_any_combination_of_filters(
             filters,
             page,
         )
-    assert asked > 40
+    assert asked > 30
 
 
 async def test_time_is_cut_exactly(box: Gateway, listing: Listing) -> None:

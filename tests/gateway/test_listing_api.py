@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 import resend
 
+from services.gateway.ledger.database import LedgerAddress, open_engine
+from services.gateway.ledger.queries import Ledger
+from services.gateway.ledger.sessions import Sessions
 from services.gateway.tenants.callers import Permission
+from tests.contract.ledgers import event
 from tests.flow.system import EMAIL, System, until
 from tests.gateway.tenants import client_of
 
@@ -48,6 +53,18 @@ def send(client: httpx.Client, **fields: Any) -> str:
     assert answer.status_code == 202, answer.text
     time.sleep(0.002)  # ids of one millisecond have no order
     return str(answer.json()["id"])
+
+
+def report(gateway: System, ids: Iterable[str], word: str, **fields: Any) -> None:
+    """Have the ledger hear of messages what a mailer would report."""
+
+    async def record() -> None:
+        engine = open_engine(LedgerAddress.parse(gateway.ledger_url), 5)
+        ledger = Ledger(Sessions(engine, writing=None), silent_after=60)
+        await ledger.record([event(UUID(one), word, **fields) for one in ids])
+        await engine.dispose()
+
+    asyncio.run(record())
 
 
 def listed(client: httpx.Client, **query: Any) -> dict[str, Any]:
@@ -176,6 +193,22 @@ def test_messages_are_found_by_their_status(client: httpx.Client) -> None:
     ]
 
 
+def test_messages_are_found_by_their_lane(client: httpx.Client) -> None:
+    """Under the name that it has in a submission."""
+    bulk, _ = send(client, priority="bulk"), send(client)
+
+    assert [bulk] == ids(listed(client, priority="bulk"))
+
+
+def test_messages_are_found_by_their_provider(gateway: System, client: httpx.Client) -> None:
+    """It is the account of the last attempt; a message without one has none."""
+    mine, _ = send(client), send(client)
+    report(gateway, [mine], "sent", provider="backup", attempt=1)
+
+    assert [mine] == ids(listed(client, provider="backup"))
+    assert [] == ids(listed(client, provider="back"))
+
+
 def test_messages_are_found_by_when_they_came(client: httpx.Client) -> None:
     """From one moment up to another, in any zone."""
     sent = [send(client) for _ in range(3)]
@@ -223,6 +256,10 @@ BAD = {
     "tag=kind:": "/tag",
     "tag=kind:%00": "/tag",
     "tag=kind:" + 600 * "x": "/tag",
+    "priority=urgent": "/priority",
+    "provider=": "/provider",
+    "provider=%0A": "/provider",
+    "provider=" + 65 * "x": "/provider",
     "since=yesterday": "/since",
     "since=2026-01-02": "/since",
     "since=2026-01-02T03:04:05": "/since",

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from aiohttp import web
+from multidict import MultiMapping
 
 from services.gateway import problems
 from services.gateway.api.pages import PARAMETERS, read_page
@@ -16,24 +16,25 @@ from services.gateway.ledger.filters import Filters
 from services.gateway.ledger.paging import Page
 from services.gateway.problems import FieldError, Problem
 from services.gateway.submission import filters
+from shared.signatures import Lane
 
 
-def read_listing(request: web.Request) -> tuple[Filters, Page]:
+def read_listing(query: MultiMapping[str]) -> tuple[Filters, Page]:
     """Read the filters and the cursor out of a request's query.
 
     Raises:
         Problem: 422 naming every parameter that cannot be used.
     """
     found: dict[str, Any] = {}
-    failed = _repeated(request)
+    failed = _repeated(query)
     for name, (field, read) in _FILTERS.items():
-        if name in request.query:
+        if name in query:
             try:
-                found[field] = read(request.query[name])
+                found[field] = read(query[name])
             except ValueError as error:
                 failed.append(FieldError(f"/{name}", str(error)))
     try:
-        page = read_page(request.query, filters=_FILTERS)
+        page = read_page(query, filters=_FILTERS)
     except Problem as problem:
         failed += problem.errors
     if failed:
@@ -41,18 +42,24 @@ def read_listing(request: web.Request) -> tuple[Filters, Page]:
     return Filters(**found), page
 
 
-def _repeated(request: web.Request) -> list[FieldError]:
+def _repeated(query: MultiMapping[str]) -> list[FieldError]:
     names = (*_FILTERS, *sorted(PARAMETERS))
     return [
         FieldError(f"/{name}", "must not be given twice")
         for name in names
-        if len(request.query.getall(name, [])) > 1
+        if len(query.getall(name, [])) > 1
     ]
 
 
 def _status(text: str) -> str:
     if text not in LAST_EVENT:
         raise ValueError(f"must be one of {', '.join(LAST_EVENT)}")
+    return text
+
+
+def _lane(text: str) -> str:
+    if text not in tuple(Lane):
+        raise ValueError(f"must be one of {', '.join(Lane)}")
     return text
 
 
@@ -73,6 +80,8 @@ _FILTERS: Final[MappingProxyType[str, tuple[str, Callable[[str], Any]]]] = Mappi
         "status": ("status", _status),
         "to": ("recipient", filters.recipient),
         "tag": ("tag", filters.tag),
+        "priority": ("lane", _lane),
+        "provider": ("provider", filters.provider),
         "since": ("since", moment),
         "until": ("until", moment),
     }

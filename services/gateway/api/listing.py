@@ -77,7 +77,7 @@ class EmailListing:
     @needs(Permission.READING)
     async def list_emails(self, request: web.Request) -> web.Response:
         """List messages, the newest first."""
-        filters, page = read_listing(request)
+        filters, page = read_listing(request.query)
         rows, has_more = await ask(self.listing.page(caller(request).tenant, filters, page))
         return web.json_response(page_body([represent_summary(row) for row in rows], has_more=has_more))
 

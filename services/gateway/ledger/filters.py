@@ -37,6 +37,9 @@ class Filters:
     """Accepted before that."""
     reason: str | None = None
     """How the reason begins."""
+    lane: str | None = None
+    provider: str | None = None
+    """The account that had the last attempt."""
 
     def streams(self, tenant: str) -> list[Stream]:
         """What an index finds; at least one."""
@@ -60,7 +63,10 @@ class Filters:
     def conditions(self, *, is_sqlite: bool) -> list[Condition]:
         """What has to be looked up in the messages' rows."""
         conditions = [_accepted(self, is_sqlite=is_sqlite)] if self.since or self.until else []
-        return conditions + ([_explained(self.reason)] if self.reason else [])
+        if self.reason:
+            conditions.append(_explained(self.reason))
+        same = {"lane": self.lane, "provider": self.provider}
+        return conditions + [_has(name, value) for name, value in same.items() if value is not None]
 
 
 def _accepted(filters: Filters, *, is_sqlite: bool) -> Condition:
@@ -85,5 +91,14 @@ def _explained(beginning: str) -> Condition:
         row = messages.alias()
         its = sa.func.substr(row.c.reason, 1, len(beginning))
         return sa.select(sa.literal(1)).where(row.c.id == message_id, its == beginning).offset(0).exists()
+
+    return holds
+
+
+def _has(column: str, value: str) -> Condition:
+    def holds(message_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+        row = messages.alias()
+        look = sa.select(sa.literal(1)).where(row.c.id == message_id, row.c[column] == value)
+        return look.offset(0).exists()
 
     return holds

@@ -30,6 +30,7 @@ _COUNTING_PATIENCE: Final = 10.0
 _SHOWN = (
     *(messages.c.id, messages.c.task, messages.c.summary),
     *(messages.c.status, messages.c.accepted_at, messages.c.scheduled_at),
+    *(messages.c.attempts, messages.c.provider, messages.c.reason),
 )
 
 
@@ -44,6 +45,10 @@ class Listed:
     status: str
     accepted_at: datetime
     scheduled_at: datetime | None
+    attempts: int
+    provider: str | None
+    """The account that had the last attempt."""
+    reason: str | None
 
 
 class Listing:

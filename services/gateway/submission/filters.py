@@ -16,6 +16,7 @@ from services.gateway.submission.texts import CONTROLS
 LONGEST_TAG: Final = 2 * limits.TAG_LENGTH + 1
 TAG_PATTERN: Final = rf"^[^:{CONTROLS}]+:[^{CONTROLS}]+$"
 REASON_LENGTH: Final = 200
+PROVIDER_LENGTH: Final = 64
 _LONGEST_MOMENT: Final = 64
 
 
@@ -42,6 +43,13 @@ def moment(text: str) -> datetime:
     if not zoned:
         raise ValueError("must be a moment with its zone, such as 2026-01-02T15:04:05Z")
     return zoned
+
+
+def provider(account: str) -> str:
+    """Check the name of a provider's account."""
+    if not account or len(account) > PROVIDER_LENGTH or UNSAFE.search(account):
+        raise ValueError(f"must be the name of an account, of 1 to {PROVIDER_LENGTH} characters")
+    return account
 
 
 def reason(beginning: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from services.gateway.api.description.operation import Parameter
 from services.gateway.api.representation import LAST_EVENT
-from services.gateway.submission.filters import LONGEST_TAG, TAG_PATTERN
+from services.gateway.submission.filters import LONGEST_TAG, PROVIDER_LENGTH, TAG_PATTERN
+from services.gateway.submission.texts import CONTROLS
+from shared.signatures import Lane
 
 _MOMENT = {"type": "string", "format": "date-time"}
 
@@ -27,6 +29,20 @@ FILTERS = (
         description="Only messages with this tag, as name and value.",
         schema={"type": "string", "maxLength": LONGEST_TAG, "pattern": TAG_PATTERN},
         example="category:receipt",
+    ),
+    Parameter(
+        name="priority",
+        place="query",
+        description="Only messages of this lane.",
+        schema={"type": "string", "enum": [*Lane]},
+    ),
+    Parameter(
+        name="provider",
+        place="query",
+        description="Only messages whose last attempt this account made. Together with nothing else it looks "
+        "through all messages; name a time, too, where there are many.",
+        schema={"type": "string", "maxLength": PROVIDER_LENGTH, "pattern": f"^[^{CONTROLS}]+$"},
+        example="sendgrid",
     ),
     Parameter(
         name="since",
