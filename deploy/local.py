@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -52,7 +53,9 @@ def main() -> int:
         tell_command_line(base, key)
         prove(base, key)
         print(f"\nPillarbox is listening on {base}. Ctrl-C ends it.")
-        print(f"API key: {key}\nTry it:\n\n{curl(base, key)}\n", flush=True)
+        print(
+            f"API key:   {key}\nDashboard: {dashboard(base, key)}\nTry it:\n\n{curl(base, key)}\n", flush=True
+        )
         while all(service.poll() is None for service in services):
             time.sleep(0.5)
         print("A service ended by itself; its last lines above say why.", file=sys.stderr)
@@ -185,6 +188,11 @@ def call(url: str, key: str = "", body: dict[str, Any] | None = None) -> Any:
     request = urllib.request.Request(url, data, headers)  # noqa: S310 - our own URL
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - likewise
         return json.load(response)
+
+
+def dashboard(base: str, key: str) -> str:
+    """Where to look: in the embedded mode the link logs in, elsewhere the page asks for the key."""
+    return f"{base}/dashboard/login?key={quote(key)}" if is_embedded() else f"{base}/"
 
 
 def curl(base: str, key: str) -> str:

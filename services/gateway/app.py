@@ -28,6 +28,7 @@ from services.gateway.api.unsubscribe import UnsubscribeHandlers
 from services.gateway.api.webhook_events import WebhookEventHandlers
 from services.gateway.api.webhooks import WebhookHandlers
 from services.gateway.bulk_replay import BulkReplay
+from services.gateway.dashboard.dashboard import add_dashboard
 from services.gateway.decisions import Decisions
 from services.gateway.event_stream import EventStreams
 from services.gateway.ledger.feed import Feed
@@ -118,6 +119,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(app[HEALTH].routes())
     description = describe(version=__version__, body_limit=settings.body_limit_bytes)
     app.add_routes(Reference(description).routes())
+    add_dashboard(app, parts, settings)
     app.cleanup_ctx.append(parts.run)
     return app
 

@@ -162,6 +162,12 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     unsubscribe_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Fernet keys for those links, separated by commas: the first makes links, all of them read links."""
 
+    dashboard: bool = True
+    """Whether there are pages for people at ``/``; nobody sees them without an API key."""
+
+    dashboard_session_seconds: Annotated[float, Field(ge=60)] = 12 * 3600.0
+    """How long somebody stays logged in: a working day, and the evening of an incident."""
+
     lame_duck_seconds: Annotated[float, Field(ge=0)] = 0.0
     """On shutdown, how long requests are still taken while readiness is red, until balancers know."""
 

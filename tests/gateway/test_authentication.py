@@ -331,10 +331,10 @@ def test_no_log_shows_a_key(gateway: System, made: dict[str, str], worthless: di
 
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, web.AbstractRoute]:
-    """All calls of the API."""
+    """All calls of the API; tests/gateway/test_dashboard.py has the pages."""
     folder = tmp_path_factory.mktemp("routes")
     urls = {"broker_url": f"filesystem://{folder}/broker", "ledger_url": f"sqlite:///{folder}/ledger"}
-    app = create_app(Settings.model_validate(urls))
+    app = create_app(Settings.model_validate({**urls, "dashboard": False}))
     return {
         f"{route.method} {route.resource.canonical}": route
         for route in app.router.routes()

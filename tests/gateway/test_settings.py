@@ -48,6 +48,8 @@ PROMISED: dict[str, Any] = {
     "roll_up_interval_seconds": 60.0,
     "webhook_networks": (),
     "webhook_retention_days": 30.0,
+    "dashboard": True,
+    "dashboard_session_seconds": 43_200.0,
     "lame_duck_seconds": 0.0,
     "drain_timeout_seconds": 20.0,
     "idempotency_retention_seconds": 86_400.0,

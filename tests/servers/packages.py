@@ -21,6 +21,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "nodejs": ("node",),
     "npm": ("npm",),
     "wrk": ("wrk",),
+    "chromium": ("chromium",),
 }
 """Debian package: the programs we need from it."""
 

@@ -45,9 +45,7 @@ def read_listing(query: MultiMapping[str]) -> tuple[Filters, Page]:
 def _repeated(query: MultiMapping[str]) -> list[FieldError]:
     names = (*_FILTERS, *sorted(PARAMETERS))
     return [
-        FieldError(f"/{name}", "must not be given twice")
-        for name in names
-        if len(query.getall(name, [])) > 1
+        FieldError(f"/{name}", "must not be given twice") for name in names if len(query.getall(name, [])) > 1
     ]
 
 

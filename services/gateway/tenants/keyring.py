@@ -59,13 +59,19 @@ class Keyring:
         Raises:
             LedgerUnavailableError: Nobody can tell now.
         """
-        digest = keys.digest(text)
+        return await self.find(keys.digest(text), keys.read(text))
+
+    async def find(self, digest: bytes, key_id: UUID | None) -> Caller | None:
+        """Do the same, where the key itself was forgotten, and its hash and id were kept.
+
+        Raises:
+            LedgerUnavailableError: Nobody can tell now.
+        """
         known = self._known.get(digest)
         if known is not None and known[0] > time.monotonic():
             return known[1]
         if digest in self._fixed:
             return self._fixed[digest]
-        key_id = keys.read(text)
         return None if key_id is None else await self._look_up(digest, key_id)
 
     def forget(self, key_id: UUID) -> None:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from services.gateway.ledger import reporting_tables  # noqa: F401 - its tables belong to the metadata
+from services.gateway.ledger import dashboard_tables, reporting_tables  # noqa: F401 - of the metadata
 from services.gateway.ledger.schema import metadata
 
 context.configure(
