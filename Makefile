@@ -29,7 +29,13 @@ REGISTRY ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock run gateway mailer migrate fake-esp test soak bench bench-report check format images clean
+# Options of a torture run, as far as they are given: SEED=7 becomes --seed 7.
+option = $(if $($(1)),--$(2) '$($(1))')
+TORTURE = $(call option,SEED,seed) $(call option,MESSAGES,messages) $(call option,PROFILE,profile) \
+	$(call option,ON_UNCERTAIN,on-uncertain) $(call option,BROKER,broker) $(call option,DATABASE,database) \
+	$(call option,PACE,pace) $(call option,EACH,each) $(call option,KINDS,kinds) $(call option,CODE,code)
+
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture bench bench-report check format images clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -63,6 +69,11 @@ endif
 
 soak: $(INSTALLED) ## Run the long tests: backlogs of 20,000, an outage of minutes
 	@$(BIN)/pytest -m soak $(T)
+
+torture: $(INSTALLED) ## A storm of faults, and whether anything was lost or doubled
+torture: ##   SEED= MESSAGES= PROFILE=idempotent|search|none ON_UNCERTAIN=resend|hold
+torture: ##   BROKER=rabbitmq|redis DATABASE=postgresql|sqlite PACE=quick|production EACH= KINDS= CODE=
+	@$(BIN)/python -m tests.torture $(TORTURE)
 
 bench: $(INSTALLED) ## Measure beside bare aiohttp and others        (SCENARIO= ROUNDS= SECONDS= SCALE= PLOT=1)
 	@UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --inexact --group bench

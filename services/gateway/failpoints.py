@@ -83,6 +83,12 @@ class Rules:
                     file.write(f"{time.time():.6f} {name} {rule.action}\n")
             return rule if strikes else None
 
+    def has(self, name: str) -> bool:
+        """Whether there is a rule for this failpoint."""
+        with self._lock:
+            self._reread()
+            return name in self._rules
+
     def _reread(self) -> None:
         if self._file is None:
             return
@@ -141,6 +147,11 @@ def arm(environment: Mapping[str, str]) -> None:
     except ValueError as error:
         raise SystemExit(f"PILLARBOX_FAILPOINTS: {error}") from None
     armed = True
+
+
+def expected(name: str) -> bool:
+    """Whether something may happen here, for code that has to make room for it."""
+    return armed and _rules.has(name)
 
 
 def announce() -> None:

@@ -22,6 +22,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "npm": ("npm",),
     "wrk": ("wrk",),
     "chromium": ("chromium",),
+    "faketime": ("faketime",),
 }
 """Debian package: the programs we need from it."""
 

@@ -1,0 +1,190 @@
+"""The witness: asks the API, the processes and the providers what there is to know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from tests.fakes.entry import Entry
+from tests.servers.rabbitmq import RabbitMQ
+from tests.torture.evidence import Evidence, Rest, Sample
+from tests.torture.fleet import Fleet
+from tests.torture.journal import read
+from tests.torture.nemesis import Nemesis
+from tests.torture.parties import Party
+from tests.torture.stage import Stage
+
+AT_REST: Final = frozenset(
+    {"sent", "delivered", "bounced", "complained", "suppressed", "failed", "expired", "canceled", "held"}
+)
+_UNDERWAY: Final = ("accepted", "queued", "sending", "deferred", "uncertain", "scheduled")
+_QUEUES: Final = ("mailer.transactional", "mailer.bulk", "mailer.webhooks", "gateway.events")
+_PATIENCE: Final = aiohttp.ClientTimeout(20)
+_AT_ONCE: Final = 8
+
+
+class Api:
+    """Asks any gateway, and goes on asking until it answers."""
+
+    def __init__(self, stage: Stage, session: aiohttp.ClientSession) -> None:
+        self._stage = stage
+        self._session = session
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def get(self, tenant: str, path: str) -> Any:
+        """The answer's body; None where there is nothing (404)."""
+        headers = {"Authorization": f"Bearer {self._stage.keys[tenant]}"}
+        for tries in range(20):
+            address = self._stage.addresses[tries % len(self._stage.addresses)]
+            async with self._slots:
+                with contextlib.suppress(OSError, TimeoutError, aiohttp.ClientError):
+                    async with self._session.get(f"{address}{path}", headers=headers) as answer:
+                        if answer.status == 200:
+                            return await answer.json()
+                        if answer.status == 404:
+                            return None
+            await asyncio.sleep(0.25)
+        raise TimeoutError(f"no gateway answers GET {path}")
+
+    async def pages(self, tenant: str, path: str) -> list[dict[str, Any]]:
+        """Every item of a list."""
+        items: list[dict[str, Any]] = []
+        after, mark = "", "&" if "?" in path else "?"
+        while True:
+            page = await self.get(tenant, f"{path}{mark}limit=100{after}")
+            items += page["data"]
+            if not page["has_more"]:
+                return items
+            after = f"&after={page['data'][-1]['id']}"
+
+    async def underway(self) -> int:
+        """How many messages are not at rest, at least; 0 means none."""
+        found = 0
+        for tenant in self._stage.keys:
+            for status in _UNDERWAY:
+                page = await self.get(tenant, f"/emails?status={status}&limit=100")
+                found += len(page["data"])
+        return found
+
+
+@contextlib.asynccontextmanager
+async def asking(stage: Stage) -> Any:
+    """An :class:`Api` with a session of its own."""
+    async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
+        yield Api(stage, session)
+
+
+async def come_to_rest(stage: Stage, fleet: Fleet, seconds: float) -> Rest:
+    """Wait until nothing is left to do; everything must be well before."""
+    healed = time.monotonic()
+    async with asking(stage) as api:
+        while time.monotonic() - healed < seconds:
+            with contextlib.suppress(TimeoutError):
+                if fleet.waiting == 0 and await api.underway() == 0:
+                    return Rest(healed, time.monotonic())
+            await asyncio.sleep(0.5)
+    return Rest(healed, None)
+
+
+def sample(party: Party) -> Sample | None:
+    """What a process takes up, from /proc; None if it does not run."""
+    if party.pid is None:
+        return None
+    folder = Path(f"/proc/{party.pid}")
+    try:
+        status = dict(
+            line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line
+        )
+        return Sample(
+            party.name,
+            time.monotonic(),
+            int(status["VmRSS"].split()[0]) * 1024,
+            sum(1 for _ in (folder / "fd").iterdir()),
+            int(status["Threads"]),
+        )
+    except (OSError, KeyError):
+        return None
+
+
+async def gather(
+    stage: Stage, fleet: Fleet, nemesis: Nemesis, rests: list[Rest], samples: list[Sample]
+) -> Evidence:
+    """Ask everybody."""
+    journal = await asyncio.to_thread(read, fleet.journal.path)
+    async with asking(stage) as api:
+        listed = {
+            item["id"]: {**item, "tenant": tenant}
+            for tenant in stage.keys
+            for item in await api.pages(tenant, "/emails")
+        }
+        answered = {
+            line.answer["id"]: fleet_tenant
+            for number, lines in journal.items()
+            for line in lines
+            if line.call == "accept" and line.status == 202
+            for fleet_tenant in [_tenant(fleet, number)]
+        }
+        known = {**answered, **{message_id: item["tenant"] for message_id, item in listed.items()}}
+        bodies = await asyncio.gather(*(api.get(tenant, f"/emails/{i}") for i, tenant in known.items()))
+        events = await asyncio.gather(
+            *(api.get(tenant, f"/emails/{i}/events") for i, tenant in known.items())
+        )
+        told = {
+            tenant: await api.pages(tenant, f"/webhooks/{webhook['id']}/events")
+            for tenant, webhook in stage.webhooks.items()
+        }
+    return Evidence(
+        plan=stage.plan,
+        orders={order.number: order for order in fleet.orders},
+        journal=journal,
+        emails={i: body for i, body in zip(known, bodies, strict=True) if body is not None},
+        timelines={i: body["data"] for i, body in zip(known, events, strict=True) if body is not None},
+        listed=listed,
+        requests={name: fake.requests for name, fake in stage.fakes.items()},
+        records={name: _taken(fake.record) for name, fake in stage.fakes.items()},
+        disturbances=list(nemesis.happened),
+        rests=rests,
+        samples=samples,
+        posted=list(stage.sink.posted),
+        webhooks=stage.webhooks,
+        webhook_events=told,
+        logs=[one.service.log_path for one in stage.parties],
+        metrics="",
+        failpoint_hits=_hits(stage),
+        zombies=sum(one.is_zombie for one in stage.parties),
+        depths=_depths(stage),
+        secrets=[stage.plan.canary, *stage.keys.values(), *_signing(stage)],
+    )
+
+
+def _taken(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    return entries
+
+
+def _signing(stage: Stage) -> list[str]:
+    return [webhook["signing_secret"] for webhook in stage.webhooks.values()]
+
+
+def _tenant(fleet: Fleet, number: int) -> str:
+    return next(order.tenant for order in fleet.orders if order.number == number)
+
+
+def _hits(stage: Stage) -> dict[str, int]:
+    """How often each failpoint did something, over all processes."""
+    hits: Counter[str] = Counter()
+    for path in stage.plan.folder.glob("*.failpoints"):
+        hits.update(line.split()[1] for line in path.read_text().splitlines() if len(line.split()) == 3)
+    return dict(hits)
+
+
+def _depths(stage: Stage) -> dict[str, int]:
+    broker = stage.servers.broker
+    if not isinstance(broker, RabbitMQ):
+        return {}
+    return {name: broker.queue_depth(name) for name in _QUEUES}
