@@ -48,6 +48,7 @@ from services.gateway.tenants.callers import Caller, Permission
 from services.gateway.tenants.key_use import KeyUse
 from services.gateway.tenants.keyring import Keyring
 from services.gateway.webhooks.dispatcher import WebhookDispatcher
+from shared.seals import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ def parts_of(settings: Settings) -> Parts:
         Recorder(
             where,
             Records(_courteous(ledger, courtesy, metrics), WebhookEvents(sessions).record),
+            seals=_seals(settings),
             on_dead_letter=metrics.dead_letter,
         ),
         _stray_watch(settings, sessions),
@@ -220,9 +222,15 @@ def _development(settings: Settings) -> dict[bytes, Caller]:
 
 
 def _publisher(where: Broker, settings: Settings) -> Publisher:
+    seals = _seals(settings)
     if where.is_amqp:
-        return AmqpPublisher(where, confirm_timeout=settings.confirm_timeout_seconds)
-    return VirtualPublisher(where)
+        return AmqpPublisher(where, confirm_timeout=settings.confirm_timeout_seconds, seals=seals)
+    return VirtualPublisher(where, seals)
+
+
+def _seals(settings: Settings) -> Seals:
+    keys = [key.get_secret_value() for key in settings.seal_keys]
+    return Seals(keys, required=settings.seal_required)
 
 
 def _stray_watch(settings: Settings, sessions: Sessions) -> StrayWatch:

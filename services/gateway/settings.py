@@ -21,6 +21,7 @@ from services.gateway.secret_files import SecretFilesError, SettingsWithSecretFi
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _VISIBLE = re.compile(r"[!-~]{8,}")
+_STRONG = re.compile(r"[!-~]{32,}")
 
 
 def _listed(value: object) -> object:
@@ -168,6 +169,13 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     dashboard_session_seconds: Annotated[float, Field(ge=60)] = 12 * 3600.0
     """How long somebody stays logged in: a working day, and the evening of an incident."""
 
+    seal_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Keys, separated by commas, that what goes through the broker is sealed with: the first seals, all are
+    known.  The mailer has the same; empty: nothing is sealed, and whoever may publish is believed."""
+
+    seal_required: bool = True
+    """Whether what is not sealed is refused where there are keys; off only while keys are handed out."""
+
     lame_duck_seconds: Annotated[float, Field(ge=0)] = 0.0
     """On shutdown, how long requests are still taken while readiness is red, until balancers know."""
 
@@ -206,6 +214,13 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
             raise ValueError(
                 "must be keys as Fernet.generate_key() makes them, separated by commas"
             ) from None
+        return keys
+
+    @field_validator("seal_keys")
+    @classmethod
+    def _strong(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_STRONG.fullmatch(key.get_secret_value()) for key in keys):
+            raise ValueError("must be keys of at least 32 visible ASCII characters, separated by commas")
         return keys
 
     @field_validator("development_key")

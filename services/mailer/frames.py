@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from amqp.basic_message import Message
 
+from shared.seals import HEADER, PLACEHOLDER, Seals
 from shared.signatures import EXCHANGE, Signature
 
 CONTENT_TYPE = "application/json"
@@ -47,8 +48,9 @@ def body(signature: Signature) -> bytes:
 class Frames:
     """Writes messages for one channel, in frames of at most ``frame_max`` bytes."""
 
-    def __init__(self, channel: int, frame_max: int) -> None:
+    def __init__(self, channel: int, frame_max: int, seals: Seals | None = None) -> None:
         self._channel = channel
+        self._seals = seals or Seals()
         self._chunk = frame_max - _FRAME_OVERHEAD
         self._methods: dict[str, bytes] = {}
         self._properties: dict[str, bytes] = {}
@@ -56,7 +58,7 @@ class Frames:
     def publish(self, signature: Signature) -> bytes:
         """The kinds of frame that make one ``basic.publish``, mandatory and persistent (section 4.2)."""
         content = body(signature)
-        header = pack(">HHQ", _BASIC, 0, len(content)) + self._written_properties(signature.task)
+        header = pack(">HHQ", _BASIC, 0, len(content)) + self._written_properties(signature.task, content)
         starts = range(0, len(content), self._chunk)
         bodies = [self._frame(_BODY, content[start : start + self._chunk]) for start in starts]
         return b"".join((self._method(signature.queue), self._frame(_HEADER, header), *bodies))
@@ -69,18 +71,23 @@ class Frames:
             self._methods[queue] = self._frame(_METHOD, method)
         return self._methods[queue]
 
-    def _written_properties(self, task: str) -> bytes:
-        """Built once per task, since only the id differs, at equal length."""
+    def _written_properties(self, task: str, content: bytes) -> bytes:
+        """Built once per task, since only id and seal differ, at equal length."""
         if task not in self._properties:
+            plain = headers(task, _PLACEHOLDER)
             message = Message(
                 "",
                 content_type=CONTENT_TYPE,
                 content_encoding=CONTENT_ENCODING,
-                application_headers=headers(task, _PLACEHOLDER),
+                application_headers=plain | {HEADER: PLACEHOLDER} if self._seals else plain,
                 delivery_mode=_PERSISTENT,
             )
             self._properties[task] = message._serialize_properties()  # noqa: SLF001 - there is no other way
-        return self._properties[task].replace(_PLACEHOLDER.encode(), str(uuid4()).encode())
+        written, task_id = self._properties[task], str(uuid4())
+        if self._seals:
+            seal = self._seals.seal({"task": task, "id": task_id}, content)
+            written = written.replace(PLACEHOLDER.encode(), seal.encode())
+        return written.replace(_PLACEHOLDER.encode(), task_id.encode())
 
     def _frame(self, kind: int, payload: bytes) -> bytes:
         return pack(">BHI", kind, self._channel, len(payload)) + payload + _END

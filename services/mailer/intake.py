@@ -2,7 +2,7 @@
 
 Celery's own consumer, but for three things.  Each lane has slots of its own, so that a newsletter
 never takes the place of a password reset.  A lane whose accounts are all ill is not consumed: its
-messages stay in the broker.  And what is no task message becomes a dead letter with an alarm.
+messages stay in the broker.  And what is no task message, or not ours, becomes a dead letter with an alarm.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from celery import bootsteps
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 
+from shared.seals import Verdict
 from shared.signatures import MAILER_QUEUES, Lane, PostWebhook
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 0.25
+_ID_LENGTH = 36
+_WRITTEN = ("application/json", "utf-8")
 
 
 class LaneConsumer(Consumer):
@@ -51,6 +54,33 @@ class LaneConsumer(Consumer):
         conn.ensure_connection = ensure
         health.round()
         return super().ensure_connected(conn)
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        """Let only what is sealed get as far as a task, where there are keys."""
+        receive: Callable[[Any], Any] = super().create_task_handler(*args, **options)
+        seals = self.app.seals
+
+        def receive_sealed(message: Any) -> Any:
+            verdict = seals.judge(message.headers, message.body)
+            if (message.content_type, message.content_encoding) != _WRITTEN:
+                verdict = Verdict.FORGED  # whoever writes otherwise is none of ours
+            if verdict is Verdict.GENUINE:
+                return receive(message)
+            return self._distrust(message, verdict)
+
+        return receive_sealed if seals else receive
+
+    def _distrust(self, message: Any, verdict: Verdict) -> None:
+        """Refuse what is not sealed as it should be; nothing that it says of a message is told as true.
+
+        What is genuine, but stale, the gateway publishes once more if it still waits for it.
+        """
+        told = str((message.headers or {}).get("id"))[:_ID_LENGTH]
+        log.error("seal.refused", message_id=told, verdict=verdict)
+        if verdict is Verdict.STALE and (message.delivery_info or {}).get("routing_key") != PostWebhook.QUEUE:
+            with suppress(ValueError):
+                self.app.on_stale(UUID(told))
+        message.reject_log_error(logging.getLogger(__name__), self.connection_errors)
 
     def on_decode_error(self, message: Any, _: Exception) -> None:
         """Refuse what cannot be decoded."""

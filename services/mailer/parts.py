@@ -35,8 +35,10 @@ from services.mailer.transport import HttpTransport, Transports, trusted
 from services.mailer.webhooks.addresses import Addresses
 from services.mailer.webhooks.posting import Posting
 from services.mailer.webhooks.transport import WebhookTransport
+from shared.seals import Seals
 from shared.signatures import Lane
 
+_DAY = 86_400.0
 _SHORT_PATIENCE_SECONDS = 20.0
 """On brokers that hand a message out again when nobody acknowledged it for a minute."""
 
@@ -51,6 +53,7 @@ class Parts:
     reporter: BrokerReporter
     posting: Posting
     metrics: Metrics
+    seals: Seals
 
 
 def parts_of(settings: Settings, where: Broker) -> Parts:
@@ -63,7 +66,8 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
     routes = _routes(settings, rates, where)
     metrics = _metrics(routes)
     claims = Claims(claims_store, on_done=metrics.claimed)
-    reporter = BrokerReporter(where, on_reported=metrics.reported)
+    seals = _seals(settings)
+    reporter = BrokerReporter(where, seals=seals, on_reported=metrics.reported)
     telling = Telling(reporter)
     connections = settings.slots * len(Lane)
     transport = Transports(
@@ -91,7 +95,14 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
         watch=metrics,
         copies_breed=not where.is_amqp,
     )
-    return Parts(delivery, routes, claims, reporter, _posting(settings, reporter, metrics), metrics)
+    return Parts(delivery, routes, claims, reporter, _posting(settings, reporter, metrics), metrics, seals)
+
+
+def _seals(settings: Settings) -> Seals:
+    """Stale is what the claims may have forgotten; half their time leaves room for retries and for clocks."""
+    keys = [key.get_secret_value() for key in settings.seal_keys]
+    longest = settings.claims_retention_days * _DAY / 2
+    return Seals(keys, required=settings.seal_required, longest=longest)
 
 
 def _metrics(routes: Routes) -> Metrics:

@@ -20,6 +20,7 @@ from services.mailer import frames
 from services.mailer.batching import Batching
 from services.mailer.broker import Broker
 from services.mailer.delivery.ports import UnreportedError
+from shared.seals import HEADER, Seals
 from shared.signatures import RecordEvent, Signature
 
 log = structlog.get_logger()
@@ -34,9 +35,14 @@ class BrokerReporter:
     """Publishes signatures from one thread of its own."""
 
     def __init__(
-        self, broker: Broker, *, on_reported: Callable[[Sequence[Signature]], object] = lambda _: None
+        self,
+        broker: Broker,
+        *,
+        seals: Seals | None = None,
+        on_reported: Callable[[Sequence[Signature]], object] = lambda _: None,
     ) -> None:
         self._broker = broker
+        self._seals = seals or Seals()
         self._on_reported = on_reported
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reporter")
         self._publishing = Batching[Signature, None](self._publish)
@@ -96,11 +102,14 @@ class BrokerReporter:
 
     def _put(self, signatures: Sequence[Signature]) -> None:
         for signature in signatures:
+            body, headers = frames.body(signature), frames.headers(signature.task, str(uuid4()))
+            if self._seals:
+                headers[HEADER] = self._seals.seal(headers, body)
             self._producer.publish(
-                frames.body(signature),
+                body,
                 exchange="",
                 routing_key=signature.queue,
-                headers=frames.headers(signature.task, str(uuid4())),
+                headers=headers,
                 content_type=frames.CONTENT_TYPE,
                 content_encoding=frames.CONTENT_ENCODING,
             )
@@ -141,7 +150,7 @@ class BrokerReporter:
         channel = connection.channel()
         self._frames = None
         if self._broker.is_amqp:
-            self._frames = frames.Frames(channel.channel_id, connection.connection.frame_max)
+            self._frames = frames.Frames(channel.channel_id, connection.connection.frame_max, self._seals)
             channel.confirm_select()
             channel.events["basic_ack"].add(self._on_ack)
             channel.events["basic_nack"].add(_on_nack)

@@ -6,10 +6,11 @@ name: see :mod:`services.mailer.secret_files`.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
@@ -24,9 +25,15 @@ from services.mailer.secret_files import SecretFilesError, SettingsWithSecretFil
 from services.mailer.webhooks.addresses import Network, networks
 from shared.signatures import Lane
 
+_STRONG = re.compile(r"[!-~]{32,}")
+
 
 def _networks(given: Any) -> Any:
     return networks(given) if isinstance(given, str) else given
+
+
+def _listed(given: Any) -> Any:
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
 class Settings(SettingsWithSecretFiles, BaseSettings):
@@ -131,6 +138,14 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
 
     Give the gateway the same.  Empty in production, where only https to public addresses is posted."""
 
+    seal_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Keys, with commas, that what goes through the broker is sealed with: the first seals, all are known.
+
+    The gateway has the same.  Empty: nothing is sealed, and whoever may publish can have mail sent."""
+
+    seal_required: bool = True
+    """Whether what is not sealed is refused where there are keys; off only while keys are handed out."""
+
     claims_retention_days: Annotated[float, Field(gt=0)] = 30.0
     """How long it is remembered what became of a message: a copy that comes later would be sent again."""
 
@@ -154,6 +169,13 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe log line that is written."""
+
+    @field_validator("seal_keys")
+    @classmethod
+    def _strong(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_STRONG.fullmatch(key.get_secret_value()) for key in keys):
+            raise ValueError("must be keys of at least 32 visible ASCII characters, separated by commas")
+        return keys
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

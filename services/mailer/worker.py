@@ -13,9 +13,17 @@ from uuid import UUID
 
 import structlog
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, task_unknown, worker_init, worker_ready, worker_shutting_down
+from celery.signals import (
+    before_task_publish,
+    setup_logging,
+    task_unknown,
+    worker_init,
+    worker_ready,
+    worker_shutting_down,
+)
 from celery.worker import state
 from kombu import Exchange, Queue
+from kombu.serialization import dumps
 
 from services.mailer import embedded, failpoints, logs, tasks
 from services.mailer.accounts.routes import Routes
@@ -31,6 +39,7 @@ from services.mailer.settings import Settings, load
 from services.mailer.slots import busy
 from services.mailer.webhooks import tasks as webhook_tasks
 from services.mailer.webhooks.intake import WebhookStep
+from shared.seals import HEADER
 from shared.signatures import (
     DEAD_LETTER_EXCHANGE,
     EXCHANGE,
@@ -82,6 +91,7 @@ class Mailer(Celery):
         self.slots, self.is_amqp = settings.slots, where.is_amqp
         self.webhook_slots, self.webhook_queue = settings.webhook_slots, _queue(PostWebhook.QUEUE, where)
         self.is_paused = parts.routes.paused
+        self.seals = parts.seals
         self.health = Health(
             settings.health_directory,
             background,
@@ -97,6 +107,11 @@ class Mailer(Celery):
     def on_unreadable(self, message_id: UUID) -> None:
         """A broker message that cannot be decoded is given up: tell the gateway."""
         event = tasks.failure(str(message_id), "signature_invalid: the broker message cannot be decoded")
+        self._background.submit(self._parts.reporter.report(event))
+
+    def on_stale(self, message_id: UUID) -> None:
+        """A message waited longer than copies of it would be known: have it published again, if need be."""
+        event = tasks.failure(str(message_id), "seal_stale: it waited too long in the broker", Event.DEFERRED)
         self._background.submit(self._parts.reporter.report(event))
 
 
@@ -206,6 +221,14 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
     @setup_logging.connect(weak=False)
     def configure_logging(**_: Any) -> None:
         logs.configure(settings.log_format, settings.log_level)
+
+    if parts.seals:
+
+        @before_task_publish.connect(weak=False)
+        def seal(body: Any = None, headers: Any = None, **_: Any) -> None:
+            # A retry, or somebody's .delay(): Celery writes the body in just this way.
+            _, _, written = dumps(body, serializer=app.conf.task_serializer)
+            headers[HEADER] = parts.seals.seal(headers, written.encode())
 
     @worker_init.connect(weak=False)
     def show(**_: Any) -> None:

@@ -50,6 +50,8 @@ PROMISED: dict[str, Any] = {
     "webhook_retention_days": 30.0,
     "dashboard": True,
     "dashboard_session_seconds": 43_200.0,
+    "seal_keys": (),
+    "seal_required": True,
     "lame_duck_seconds": 0.0,
     "drain_timeout_seconds": 20.0,
     "idempotency_retention_seconds": 86_400.0,
@@ -193,6 +195,9 @@ def test_a_development_key_is_refused_elsewhere(
         ("public_url", "https://[mail"),
         ("unsubscribe_keys", "short"),
         ("unsubscribe_keys", f"{LINK_KEYS[0]},{LINK_KEYS[1][:-4]}"),
+        ("seal_keys", "k" * 31),
+        ("seal_keys", "k" * 32 + ",short"),
+        ("seal_required", "perhaps"),
         ("lame_duck_seconds", "-0.1"),
         ("drain_timeout_seconds", "-0.1"),
         ("log_format", "xml"),
@@ -227,9 +232,20 @@ def test_keys_of_links_are_secrets_in_their_order(monkeypatch: pytest.MonkeyPatc
     assert not any(key in f"{settings!r} {settings}" for key in LINK_KEYS)
 
 
+def test_keys_of_seals_are_secrets_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first seals, so it counts which one that is."""
+    keys = ["a" * 32, "b" * 40]
+    monkeypatch.setenv("PILLARBOX_SEAL_KEYS", ", ".join(keys))
+    settings = load()
+
+    assert keys == [key.get_secret_value() for key in settings.seal_keys]
+    assert {"seal_keys": ["**********"] * 2} == settings.changed()
+    assert not any(key in f"{settings!r} {settings}" for key in keys)
+
+
 def test_settings_that_are_empty_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As deployments leave them."""
-    for name in ("PUBLIC_URL", "UNSUBSCRIBE_KEYS"):
+    for name in ("PUBLIC_URL", "UNSUBSCRIBE_KEYS", "SEAL_KEYS"):
         monkeypatch.setenv(f"PILLARBOX_{name}", "")
 
     assert not load().changed()

@@ -72,7 +72,7 @@ class Process:
             patch.delenv(name)
         folder.mkdir()
         for name, text in self.files.items():
-            (folder / name).write_text(text.replace(PLACEHOLDER, "correct-horse-battery-staple"))
+            (folder / name).write_text(text.replace(PLACEHOLDER, "correct-horse-battery-staple-in-a-stable"))
         for name, value in self.environment.items():
             patch.setenv(name, str(folder) if name == "PILLARBOX_SECRETS_DIRECTORY" else value)
         return MODULES[self.service].load()

@@ -61,6 +61,27 @@ def test_passwords_of_the_development_overlay_agree(scratch: Path) -> None:
                 assert url.hostname in {"rabbitmq", "postgres"}
 
 
+def test_the_services_of_the_development_overlay_know_each_others_seals(scratch: Path) -> None:
+    """Or neither would believe the other."""
+    keys = [
+        process.files["PILLARBOX_SEAL_KEYS"]
+        for process in processes(render(TRIALS[0], scratch))
+        if "PILLARBOX_SEAL_KEYS" in process.files
+    ]
+
+    assert len(keys) >= 3
+    assert 1 == len(set(keys))
+
+
+def test_both_services_are_told_to_have_seals_in_production() -> None:
+    """The example of their secrets does so."""
+    told = {
+        one["metadata"]["name"] for one in example_secrets() if "PILLARBOX_SEAL_KEYS" in one["stringData"]
+    }
+
+    assert {"gateway-secrets", "mailer-secrets"} == told
+
+
 def test_users_of_the_broker_are_no_administrators() -> None:
     """One may look at its numbers."""
     path = MANIFESTS / "overlays" / "dev" / "secrets" / "rabbitmq-users.json"

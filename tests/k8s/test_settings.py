@@ -17,7 +17,7 @@ from tests.k8s.processes import MODULES, processes
 from tests.k8s.rendering import Rendered
 from tests.k8s.workloads import containers, name_of
 
-SECRET_ANYWHERE = re.compile(r"PASSWORD|SECRET(?!S_DIRECTORY)|TOKEN|API_KEY|SIGNING")
+SECRET_ANYWHERE = re.compile(r"PASSWORD|SECRET(?!S_DIRECTORY)|TOKEN|API_KEY|_KEYS$|SIGNING")
 
 
 def test_each_service_takes_its_settings(

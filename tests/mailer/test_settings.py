@@ -60,6 +60,8 @@ PROMISED: dict[str, Any] = {
     "webhook_slots": 50,
     "webhook_deadline_seconds": 15.0,
     "webhook_networks": (),
+    "seal_keys": (),
+    "seal_required": True,
     "claims_retention_days": 30.0,
     "bug_retry_limit": 60,
     "bug_backoff_cap_seconds": 600,
@@ -135,6 +137,17 @@ def test_secrets_are_starred() -> None:
     assert PASSWORD not in f"{settings!r} {settings}"
 
 
+def test_keys_of_seals_are_secrets_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first seals, so it counts which one that is."""
+    keys = ["a" * 32, "b" * 40]
+    monkeypatch.setenv("PILLARBOX_SEAL_KEYS", ", ".join(keys))
+    settings = load()
+
+    assert keys == [key.get_secret_value() for key in settings.seal_keys]
+    assert {"seal_keys": ["**********"] * 2} == settings.changed()
+    assert not any(key in f"{settings!r} {settings}" for key in keys)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -163,6 +176,9 @@ def test_secrets_are_starred() -> None:
         ("webhook_networks", "10.0.0.0/99"),
         ("webhook_networks", "10.0.0.1/8"),
         ("webhook_networks", "localhost"),
+        ("seal_keys", "k" * 31),
+        ("seal_keys", "k" * 32 + ",short"),
+        ("seal_required", "perhaps"),
         ("claims_retention_days", "0"),
         ("bug_retry_limit", "-1"),
         ("bug_backoff_cap_seconds", "0"),

@@ -23,6 +23,7 @@ from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.recording.dead_letters import read_dead_letter
 from services.gateway.recording.pending import Pending, Records
 from services.gateway.recording.reports import read_report
+from shared.seals import Seals, Verdict
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
 
 log = structlog.get_logger()
@@ -59,10 +60,12 @@ class Recorder:
         broker: Broker,
         records: Records,
         *,
+        seals: Seals | None = None,
         on_dead_letter: Callable[[str | None], object] = lambda _: None,
     ) -> None:
         embedded.install()
         self._broker = broker
+        self._seals = seals or Seals()
         self._records = records
         self._on_dead_letter = on_dead_letter
         self._stopping = threading.Event()
@@ -99,12 +102,12 @@ class Recorder:
             if self._broker.is_amqp:
                 # py-amqp would wait for ever for a broker that is there and does not answer.
                 connection.connection.sock.settimeout(_ANSWER_SECONDS)
-                _consume_amqp(connection, pending, self._on_dead_letter)
+                _consume_amqp(connection, pending, self._seals, self._on_dead_letter)
             else:
                 channel = connection.channel()
                 queue = Queue(RecordEvent.QUEUE)(channel)
                 queue.queue_declare()
-                _consume(channel, queue, _reports(pending), _PREFETCH)
+                _consume(channel, queue, _reports(pending, self._seals), _PREFETCH)
             log.info("recorder.consuming")
             while not self._stopping.is_set():
                 _gather(connection, pending)
@@ -113,7 +116,7 @@ class Recorder:
 
 
 def _consume_amqp(
-    connection: Connection, pending: Pending, on_dead_letter: Callable[[str | None], object]
+    connection: Connection, pending: Pending, seals: Seals, on_dead_letter: Callable[[str | None], object]
 ) -> None:
     channel = connection.channel()
     dead = Exchange(DEAD_LETTER_EXCHANGE, "topic", durable=True)
@@ -121,7 +124,7 @@ def _consume_amqp(
     exchange, name = Exchange(EXCHANGE, "topic", durable=True), RecordEvent.QUEUE
     queue = Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)(channel)
     queue.declare()
-    _consume(channel, queue, _reports(pending), _PREFETCH)
+    _consume(channel, queue, _reports(pending, seals), _PREFETCH)
     channel = connection.channel()
     # As the mailer binds its own: a retried message's key begins with Celery's delay bits.
     alarms = Queue(ALARMS, dead, routing_key="#.mailer.#", queue_arguments=_ALARM_ARGUMENTS)(channel)
@@ -151,8 +154,13 @@ def _gather(connection: Connection, pending: Pending) -> None:
         connection.heartbeat_check()
 
 
-def _reports(pending: Pending) -> Callable[[Any], None]:
+def _reports(pending: Pending, seals: Seals) -> Callable[[Any], None]:
     def receive(message: Any) -> None:
+        verdict = seals.judge(message.headers, message.body)
+        if verdict is not Verdict.GENUINE:
+            log.error("seal.refused", verdict=verdict)
+            message.reject()  # to gateway.dead
+            return
         try:
             pending.add(message, read_report(message.headers, message.body))
         except ValueError as error:

@@ -22,6 +22,7 @@ from services.gateway import failpoints
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publishable, Published
+from shared.seals import HEADER, PLACEHOLDER, Seals
 from shared.signatures import EXCHANGE
 
 _CONNECT_TIMEOUT = 3.0
@@ -42,9 +43,10 @@ class BlockedError(Exception):
 class AmqpPublisher:
     """One connection, one confirm-mode channel, the mandatory flag on every message."""
 
-    def __init__(self, broker: Broker, *, confirm_timeout: float) -> None:
+    def __init__(self, broker: Broker, *, confirm_timeout: float, seals: Seals | None = None) -> None:
         self._broker = broker
         self._timeout = confirm_timeout
+        self._seals = seals or Seals()
         self._properties: dict[tuple[str, bool], bytes] = {}
         self._kombu: Connection | None = None
         self._connection: Any = None
@@ -160,24 +162,44 @@ class AmqpPublisher:
             f">B{len(exchange)}sB{len(key)}sB", len(exchange), exchange, len(key), key, _MANDATORY
         )
         body = wire.body(entry.arguments)
-        header = pack(">HHQ", _BASIC, 0, len(body)) + self._header_properties(entry)
+        header = pack(">HHQ", _BASIC, 0, len(body)) + self._header_properties(entry, body)
         chunk = self._connection.frame_max - _FRAME_OVERHEAD
         parts = [_frame(_METHOD, channel, method), _frame(_HEADER, channel, header)]
         parts += [_frame(_BODY, channel, body[i : i + chunk]) for i in range(0, len(body), chunk)]
         return b"".join(parts)
 
-    def _header_properties(self, entry: Publishable) -> bytes:
-        """The serialised properties: built once per task, since only ids differ, at equal length."""
+    def _header_properties(self, entry: Publishable, body: bytes) -> bytes:
+        """The serialised properties, and among them the seal, where there are keys."""
+        written = self._written_properties(entry)
+        if not self._seals:
+            return written
+        seal = self._seals.seal({"task": entry.task, "id": str(entry.id)}, body)
+        return written.replace(PLACEHOLDER.encode(), seal.encode())
+
+    def _written_properties(self, entry: Publishable) -> bytes:
+        """Built once per task, since only ids and seals differ, at equal length."""
         trace = entry.trace
         if trace is not None and len(trace) != len(_TRACE_PLACEHOLDER):  # it has a state
-            return _serialized(wire.headers(entry.task, str(entry.id), trace), str(entry.id))
+            return self._serialized(wire.headers(entry.task, str(entry.id), trace), str(entry.id))
         kind = entry.task, trace is not None
         template = self._properties.get(kind)
         if template is None:
             headers = wire.headers(entry.task, _PLACEHOLDER, trace and _TRACE_PLACEHOLDER)
-            template = self._properties[kind] = _serialized(headers, _PLACEHOLDER)
+            template = self._properties[kind] = self._serialized(headers, _PLACEHOLDER)
         written = template.replace(_PLACEHOLDER.encode(), str(entry.id).encode())
         return written if trace is None else written.replace(_TRACE_PLACEHOLDER.encode(), trace.encode())
+
+    def _serialized(self, headers: dict[str, Any], message_id: str) -> bytes:
+        message = Message(
+            "",
+            content_type=wire.CONTENT_TYPE,
+            content_encoding=wire.CONTENT_ENCODING,
+            application_headers=headers | {HEADER: PLACEHOLDER} if self._seals else headers,
+            delivery_mode=_PERSISTENT,
+            correlation_id=message_id,
+        )
+        properties: bytes = message._serialize_properties()  # noqa: SLF001 - there is no other way
+        return properties
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
         if not multiple:
@@ -199,19 +221,6 @@ class AmqpPublisher:
 
     def _on_unblocked(self) -> None:
         self._blocked = False
-
-
-def _serialized(headers: dict[str, Any], message_id: str) -> bytes:
-    message = Message(
-        "",
-        content_type=wire.CONTENT_TYPE,
-        content_encoding=wire.CONTENT_ENCODING,
-        application_headers=headers,
-        delivery_mode=_PERSISTENT,
-        correlation_id=message_id,
-    )
-    properties: bytes = message._serialize_properties()  # noqa: SLF001 - there is no other way
-    return properties
 
 
 def _frame(kind: int, channel: int, payload: bytes) -> bytes:

@@ -15,13 +15,15 @@ from services.gateway import embedded, failpoints
 from services.gateway.broker import Broker
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publishable, Published
+from shared.seals import HEADER, Seals
 
 
 class VirtualPublisher:
     """One kombu producer on the default exchange."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, seals: Seals | None = None) -> None:
         embedded.install()
+        self._seals = seals or Seals()
         self._broker = broker
         self._connection: Connection | None = None
         self._producer: Any = None
@@ -41,14 +43,17 @@ class VirtualPublisher:
             if failpoints.armed:
                 failpoints.passed("r.before_publish")
             for entry in batch:
-                message_id = str(entry.id)
+                message_id, body = str(entry.id), wire.body(entry.arguments)
+                headers = wire.headers(entry.task, message_id, entry.trace)
+                if self._seals:
+                    headers[HEADER] = self._seals.seal(headers, body)
                 self._producer.publish(
-                    wire.body(entry.arguments),
+                    body,
                     exchange="",
                     routing_key=entry.queue,
                     content_type=wire.CONTENT_TYPE,
                     content_encoding=wire.CONTENT_ENCODING,
-                    headers=wire.headers(entry.task, message_id, entry.trace),
+                    headers=headers,
                     correlation_id=message_id,
                     reply_to="",
                 )
