@@ -134,7 +134,7 @@ class Template(_Part):
     """None where the message has a subject of its own, which stands as it is."""
     html: str | None = None
     text: str | None = None
-    variables: dict[str, JsonValue] = {}
+    variables: dict[str, JsonValue] = Field(default_factory=dict)
     """Data, never rendered itself."""
 
 
@@ -182,10 +182,10 @@ class SendEmail(Signature):
     text: str | None = None
     template: Template | None = None
     """Set where subject and bodies are still to be rendered."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     tags: tuple[Tag, ...] = ()
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = Field(default_factory=dict)
     expires_at: AwareDatetime | None = None
     """After this moment the message is worthless and must not be sent."""
     on_uncertain: OnUncertain = OnUncertain.RESEND

@@ -198,8 +198,8 @@ async def test_a_thousand_events_are_reported_in_two_writes(rabbitmq: RabbitMQ) 
 
 
 def test_an_everyday_message_is_accepted_in_few_calls() -> None:
-    """From its JSON to what is committed: 191 calls when this was written, of Python and of C."""
-    assert calls(accepted) <= 210
+    """From its JSON to what is committed: 132 calls when this was written, of Python and of C."""
+    assert calls(accepted) <= 145
 
 
 def test_an_accepted_message_leaves_nothing_behind() -> None:

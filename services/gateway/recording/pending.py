@@ -40,12 +40,33 @@ class Records:
             await self.attempts(attempts)
 
 
+def one_by_one(messages: Sequence[Any]) -> None:
+    """Acknowledge broker messages."""
+    for message in messages:
+        message.ack()
+
+
+def all_at_once(messages: Sequence[Any]) -> None:
+    """Acknowledge broker messages of RabbitMQ: the last of a channel, and with it all that came before.
+
+    On each channel they are the oldest that are not settled, in the order in which they came.
+    """
+    for last in {message.channel: message for message in messages}.values():
+        last.ack(multiple=True)
+
+
 class Pending:
     """Kept with their broker messages, in a thread of their own."""
 
-    def __init__(self, records: Records, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        records: Records,
+        loop: asyncio.AbstractEventLoop,
+        acknowledge: Callable[[Sequence[Any]], object] = one_by_one,
+    ) -> None:
         self._records = records
         self._loop = loop
+        self._acknowledge = acknowledge
         self._kept: list[tuple[Any, Report]] = []
 
     def __len__(self) -> int:
@@ -71,8 +92,7 @@ class Pending:
             else:
                 if failpoints.armed:
                     failpoints.passed("e.before_ack")
-                for message, _ in some:
-                    message.ack()
+                self._acknowledge([message for message, _ in some])
                 del self._kept[: len(some)]
         return True
 

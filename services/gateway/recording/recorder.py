@@ -21,7 +21,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.recording.dead_letters import read_dead_letter
-from services.gateway.recording.pending import Pending, Records
+from services.gateway.recording.pending import Pending, Records, all_at_once, one_by_one
 from services.gateway.recording.reports import read_report
 from shared.seals import Seals, Verdict
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
@@ -86,7 +86,9 @@ class Recorder:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stopping.is_set():
             try:
-                self._record_what_comes(Pending(self._records, loop))
+                self._record_what_comes(
+                    Pending(self._records, loop, all_at_once if self._broker.is_amqp else one_by_one)
+                )
             except Exception as error:  # noqa: BLE001 - kombu raises what the driver raises; reconnect
                 log.warning("recorder.disconnected", error=type(error).__name__)
                 self._stopping.wait(_RECONNECT_SECONDS)

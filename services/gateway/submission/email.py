@@ -34,7 +34,7 @@ from services.gateway.submission.moments import ExpiresAt, GivenMoment, Schedule
 from services.gateway.submission.recipients import BareMailbox, Mailbox, Mailboxes, Recipients
 from services.gateway.submission.template_use import TemplateUse
 from services.gateway.submission.texts import Body, Line
-from services.gateway.submission.validation import Submission, read
+from services.gateway.submission.validation import NOTHING, Submission, read
 from services.gateway.templates.published import TemplateContent
 from shared.signatures import Address, Lane, OnUncertain, SendEmail, SendWelcomeEmail, Tag
 
@@ -98,7 +98,7 @@ class EmailSubmission(Submission):
     text: _Body = Field(default=None, description="The body as plain text.")
     html: _Body = Field(default=None, validate_default=True, description="The body as HTML.")
     headers: Headers = Field(
-        default={}, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
+        **NOTHING, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
     )
     # Behind those whom it is about, and the headers that it makes.
     unsubscribe: StrictBool | None = Field(
@@ -108,7 +108,7 @@ class EmailSubmission(Submission):
     )
     attachments: Attachments = Field(default=(), description="Files, at most 20.")
     tags: Tags = Field(default=(), description="Words for the provider's own reports, at most 20.")
-    metadata: Metadata = Field(default={}, description="Your own data, handed back with the message.")
+    metadata: Metadata = Field(**NOTHING, description="Your own data, handed back with the message.")
     scheduled_at: ScheduledAt = Field(
         default=None, description="When to send it: ISO 8601, or words as `in 1 hour`; at most a year ahead."
     )
@@ -196,22 +196,24 @@ class EmailSubmission(Submission):
         content: dict[str, Any] = {"sender": self.sender, "subject": self.subject, "reply_to": self.reply_to}
         if self.template is not None and template is not None:
             content = self.template.apply(template, **content)
-        return SendEmail.model_construct(
-            message_id=message_id,
-            tenant=tenant,
-            lane=self.priority or Lane.TRANSACTIONAL,
-            to=self.to,
-            cc=self.cc,
-            bcc=self.bcc,
-            html=self.html,
-            text=self.text,
-            headers=self.headers,
-            attachments=tuple(attachment.part() for attachment in self.attachments),
-            tags=tuple(Tag(name=tag.name, value=tag.value) for tag in self.tags),
-            metadata=self.metadata,
-            expires_at=self.expires_at,
-            on_uncertain=self.on_uncertain or OnUncertain.RESEND,
-            **content,
+        return SendEmail.model_validate(
+            {
+                "message_id": message_id,
+                "tenant": tenant,
+                "lane": self.priority or Lane.TRANSACTIONAL,
+                "to": self.to,
+                "cc": self.cc,
+                "bcc": self.bcc,
+                "html": self.html,
+                "text": self.text,
+                "headers": self.headers,
+                "attachments": tuple(attachment.part() for attachment in self.attachments),
+                "tags": tuple(Tag(name=tag.name, value=tag.value) for tag in self.tags),
+                "metadata": self.metadata,
+                "expires_at": self.expires_at,
+                "on_uncertain": self.on_uncertain or OnUncertain.RESEND,
+                **content,
+            }
         )
 
 

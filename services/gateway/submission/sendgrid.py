@@ -40,7 +40,7 @@ from services.gateway.submission.sendgrid_options import (
 from services.gateway.submission.sendgrid_personalization import Personalizations, merged_headers
 from services.gateway.submission.substitutions import Sections
 from services.gateway.submission.texts import text
-from services.gateway.submission.validation import Submission, read
+from services.gateway.submission.validation import NOTHING, Submission, read
 
 _TEMPLATED = "cannot be combined with a template_id"
 _NO_SUBJECT = "is required, unless every personalization has its own or a template_id is given"
@@ -66,12 +66,12 @@ class MailSubmission(Submission):
         default=(), validate_default=True, description="The bodies: plain text, HTML, or both in this order."
     )
     attachments: MailAttachments = Field(default=(), description="Files, at most 20.")
-    sections: Sections = Field(default={}, description="Texts that a substitution's value may name.")
+    sections: Sections = Field(**NOTHING, description="Texts that a substitution's value may name.")
     headers: MailHeaders = Field(
-        default={}, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
+        **NOTHING, description="Custom headers: X-*, List-*, References, In-Reply-To; at most 50."
     )
     categories: Categories = Field(default=(), description="Words for the provider's own reports.")
-    custom_args: CustomArguments = Field(default={}, description="Your own data, handed back with a message.")
+    custom_args: CustomArguments = Field(**NOTHING, description="Your own data, handed back with a message.")
     send_at: SendAt = Field(
         default=None,
         description="When to send, in unix seconds: at once if it has passed; a year ahead at most.",

@@ -16,7 +16,7 @@ from services.gateway.submission.sendgrid_fields import People, Person, Recipien
 from services.gateway.submission.sendgrid_options import CustomArguments, MailHeaders, SendAt
 from services.gateway.submission.substitutions import Substitutions
 from services.gateway.submission.template_variables import TemplateVariables
-from services.gateway.submission.validation import Submission
+from services.gateway.submission.validation import NOTHING, Submission
 
 _PERSONALIZATIONS = 1000
 _RECIPIENTS = 1000
@@ -30,14 +30,14 @@ class Personalization(Submission):
     bcc: People = Field(default=(), description="Recipients of a copy whom nobody else sees.")
     sender: Person | None = Field(default=None, alias="from", description="In place of the sender for all.")
     subject: Subject | None = Field(default=None, description="In place of the subject for all.")
-    headers: MailHeaders = Field(default={}, description="Custom headers, beside those for all.")
+    headers: MailHeaders = Field(**NOTHING, description="Custom headers, beside those for all.")
     substitutions: Substitutions = Field(
-        default={}, description="Tags in subject and bodies, and what is to stand there instead."
+        **NOTHING, description="Tags in subject and bodies, and what is to stand there instead."
     )
     dynamic_template_data: TemplateVariables = Field(
-        default={}, description="Data for the template's variables."
+        **NOTHING, description="Data for the template's variables."
     )
-    custom_args: CustomArguments = Field(default={}, description="Your own data, beside that for all.")
+    custom_args: CustomArguments = Field(**NOTHING, description="Your own data, beside that for all.")
     send_at: SendAt = Field(default=None, description="When to send, in unix seconds; a year ahead at most.")
 
     @field_validator("to", "cc", "bcc")

@@ -26,7 +26,7 @@ from services.gateway.submission.headers import one_line
 from services.gateway.submission.recipients import Mailbox, Mailboxes
 from services.gateway.submission.template_variables import TemplateValue, TemplateVariables
 from services.gateway.submission.texts import NO_NUL, ONE_LINE, Line, text
-from services.gateway.submission.validation import Submission
+from services.gateway.submission.validation import NOTHING, Submission
 from services.gateway.templates.content import Content, Variable, VariableType, fits
 from services.gateway.templating import SOURCE_LENGTH, bounded
 
@@ -184,4 +184,4 @@ class TemplateSubmission(TemplateChange):
 class PreviewSubmission(Submission):
     """What stands for the variables in a preview."""
 
-    variables: TemplateVariables = Field(default={}, description="Data for the template's variables.")
+    variables: TemplateVariables = Field(**NOTHING, description="Data for the template's variables.")

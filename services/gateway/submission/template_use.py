@@ -10,7 +10,7 @@ from services.gateway import problems
 from services.gateway.problems import FieldError
 from services.gateway.submission import limits
 from services.gateway.submission.template_variables import TemplateVariables
-from services.gateway.submission.validation import Submission
+from services.gateway.submission.validation import NOTHING, Submission
 from services.gateway.templates.published import TemplateContent, fill
 from shared.signatures import Address, Template
 
@@ -25,7 +25,7 @@ class TemplateUse(Submission):
         json_schema_extra={"format": "template"},
     )
     variables: TemplateVariables = Field(
-        default={},
+        **NOTHING,
         description="Data for the template's variables: at most 64 KB as JSON, at most 8 levels deep.",
     )
 
