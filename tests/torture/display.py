@@ -19,10 +19,19 @@ from tests.torture.stage import Stage
 class Progress:
     """Drawn anew whenever it is looked at."""
 
-    def __init__(self, stage: Stage, fleet: Fleet, nemesis: Nemesis) -> None:
+    def __init__(self, stage: Stage, fleet: Fleet, nemesis: Nemesis, console: Console) -> None:
+        self._console = console
         self._stage, self._fleet, self._nemesis = stage, fleet, nemesis
         self._begun = time.monotonic()
         self.phase = "starting"
+
+    def enter(self, phase: str) -> None:
+        """Begin another part of the run; without a terminal that is all there is to see, so it is printed."""
+        self.phase = phase
+        if not self._console.is_terminal:
+            happened, seconds = sum(self._nemesis.counts.values()), time.monotonic() - self._begun
+            told = f"{seconds:6.0f} s  {phase}: {self._fleet.accepted} accepted, {happened} faults"
+            self._console.print(told, highlight=False)
 
     def __rich__(self) -> RenderableType:
         plan, fleet = self._stage.plan, self._fleet

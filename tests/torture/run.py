@@ -81,10 +81,12 @@ async def torture(plan: Plan, servers: Servers, console: Console) -> Result:
     shutil.rmtree(plan.folder, ignore_errors=True)
     async with staged(plan, servers) as stage:
         journal = Journal(plan.folder / "journal.jsonl")
-        fleet = Fleet(stage, orders(plan, tuple(hostile.TRICKS)), journal)
         kinds = deck(plan, stage)
+        # Slow enough that callers are there for every fault, and no faster than the plan allows.
+        rate = min(plan.rate, plan.messages / (len(kinds) * plan.each * plan.gap))
+        fleet = Fleet(stage, orders(plan, tuple(hostile.TRICKS), rate), journal)
         nemesis = Nemesis(stage, fleet, schedule(plan, kinds), kinds)
-        progress = Progress(stage, fleet, nemesis)
+        progress = Progress(stage, fleet, nemesis, console)
         with live(progress, console):
             run = _Run(stage, fleet, nemesis, progress)
             before, after = await run.to_its_end()
@@ -115,9 +117,9 @@ class _Run:
                 if everything_is_asked and (is_covered or number > 2 * self._storms_needed()):
                     break
             await callers
-        self.progress.phase = "asking everybody"
+        self.progress.enter("asking everybody")
         before = await self._gather()
-        self.progress.phase = "a cold restart"
+        self.progress.enter("a cold restart")
         await self.stage.cold_restart()
         await self.stage.ready()
         await self._rest(is_counted=False)
@@ -129,7 +131,7 @@ class _Run:
 
     async def _storm(self, number: int) -> None:
         plan = self.stage.plan
-        self.progress.phase = f"storm {number}"
+        self.progress.enter(f"storm {number}")
         for name, fake in self.stage.fakes.items():
             fake.rule = faults.seeded(
                 random.Random(f"{plan.seed} {number} {name}").randrange(1 << 30),
@@ -139,7 +141,7 @@ class _Run:
         self.fleet.going.set()
         await self.nemesis.storm(plan.storm)
         self.fleet.going.clear()
-        self.progress.phase = f"rest {number}"
+        self.progress.enter(f"rest {number}")
         await self.stage.heal()
         await self.stage.ready()
         await self._rest()
