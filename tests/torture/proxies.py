@@ -52,7 +52,8 @@ class Link:
     """As in ``mailer-2 claims``."""
     target: int
     """The port, on loopback, of whoever listens."""
-    port: int = field(default_factory=free_port)
+    port: int = 0
+    """Where it listens itself, from the first :meth:`open` on."""
     silent: set[Direction] = field(default_factory=set)
     """Directions in which bytes vanish (a black hole)."""
     delay: float = 0.0
@@ -68,9 +69,20 @@ class Link:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def open(self) -> None:
-        """Listen, again on the same port."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        """Listen, again on the same port.
+
+        Raises:
+            OSError: Somebody else has taken it meanwhile.
+        """
+        while self._server is None:
+            port = self.port or free_port()
+            try:
+                self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+            except OSError:
+                if self.port:
+                    raise
+            else:
+                self.port = port
 
     async def refuse(self) -> None:
         """Close the door: whoever connects is refused.  Connections go on."""

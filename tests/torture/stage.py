@@ -163,10 +163,11 @@ async def staged(plan: Plan, servers: Servers) -> AsyncIterator[Stage]:
             stage.fakes[name] = fake
         await stage.sink.start()
         ending.push_async_callback(stage.sink.close)
-        _cast(stage)
+        _connect(stage)
         for link in stage.links.values():
             await link.open()
             ending.push_async_callback(link.close)
+        _cast(stage)
         await asyncio.to_thread(_make_keys, stage)
         ending.push_async_callback(_end, stage)
         for one in stage.parties:
@@ -192,32 +193,40 @@ def _prepared(plan: Plan, servers: Servers) -> Stage:
     return Stage(plan, servers, *urls, hosts)
 
 
-def _cast(stage: Stage) -> None:
-    """Make the processes, and a link for everything that each of them talks to."""
+def _connect(stage: Stage) -> None:
+    """Make a link for everything that each process talks to, and for whoever talks to it."""
     stage.links["mailers sink"] = Link("mailers sink", stage.sink.port)
-    for kind, count in (("gateway", stage.plan.gateways), ("mailer", stage.plan.mailers)):
-        for number in range(1, count + 1):
-            name = f"{kind}-{number}"
-            links = _links(stage, name)
-            settings = _settings(stage, name, links)
-            own_clock = number == count and count > 1
-            hosts = stage.hosts if kind == "mailer" else None
-            one = party(stage.plan, name, settings, hosts=hosts, clock=own_clock)
-            one.links = links
-            (stage.gateways if kind == "gateway" else stage.mailers).append(one)
+    for name in _names(stage.plan):
+        is_gateway = name.startswith("gateway")
+        targets = {"broker": stage.servers.broker.port}
+        if stage.servers.database is not None:
+            targets["ledger" if is_gateway else "claims"] = stage.servers.database.port
+        if not is_gateway:
+            for account_name, fake in stage.fakes.items():
+                targets[f"provider-{account_name}"] = urlsplit(fake.base_url).port or 0
+        stage.links |= {
+            f"{name} {target}": Link(f"{name} {target}", port) for target, port in targets.items()
+        }
+        if is_gateway:
+            stage.links[f"callers {name}"] = Link(f"callers {name}", free_port())
 
 
-def _links(stage: Stage, name: str) -> dict[str, Link]:
-    is_gateway = name.startswith("gateway")
-    targets = {"broker": stage.servers.broker.port}
-    if stage.servers.database is not None:
-        targets["ledger" if is_gateway else "claims"] = stage.servers.database.port
-    if not is_gateway:
-        for account_name, fake in stage.fakes.items():
-            targets[f"provider-{account_name}"] = urlsplit(fake.base_url).port or 0
-    links = {target: Link(f"{name} {target}", port) for target, port in targets.items()}
-    stage.links |= {link.name: link for link in links.values()}
-    return links
+def _names(plan: Plan) -> list[str]:
+    kinds = {"gateway": plan.gateways, "mailer": plan.mailers}
+    return [f"{kind}-{number}" for kind, count in kinds.items() for number in range(1, count + 1)]
+
+
+def _cast(stage: Stage) -> None:
+    """Make the processes; the last of each kind has a clock of its own."""
+    plan = stage.plan
+    for name in _names(plan):
+        links = {key.split()[1]: link for key, link in stage.links.items() if key.startswith(f"{name} ")}
+        is_gateway = name.startswith("gateway")
+        own_clock = name in (f"gateway-{max(plan.gateways, 2)}", f"mailer-{plan.mailers}")
+        hosts = None if is_gateway else stage.hosts
+        one = party(plan, name, _settings(stage, name, links), hosts=hosts, clock=own_clock)
+        one.links = links
+        (stage.gateways if is_gateway else stage.mailers).append(one)
 
 
 def _settings(stage: Stage, name: str, links: Mapping[str, Link]) -> dict[str, str]:
@@ -225,12 +234,10 @@ def _settings(stage: Stage, name: str, links: Mapping[str, Link]) -> dict[str, s
     settings = {**(_QUICK if plan.pace == "quick" else {}), "PILLARBOX_LOG_FORMAT": "json"}
     settings["PILLARBOX_WEBHOOK_NETWORKS"] = "127.0.0.0/8"
     if name.startswith("gateway"):
-        callers = Link(f"callers {name}", free_port())
-        stage.links[callers.name] = callers
         ledger = stage.ledger_url
         return {
             **settings,
-            "PILLARBOX_PORT": str(callers.target),
+            "PILLARBOX_PORT": str(stage.links[f"callers {name}"].target),
             "PILLARBOX_BROKER_URL": through(stage.servers.gateway_broker, links["broker"]),
             "PILLARBOX_LEDGER_URL": through(ledger, links["ledger"]) if "ledger" in links else ledger,
         }
