@@ -303,4 +303,61 @@ class RecordWebhookAttempt(Signature):
         return self.QUEUE
 
 
+class SlotUse(_Part):
+    """What a mailer's slots for one queue do."""
+
+    queue: str
+    busy: int = Field(default=0, ge=0)
+    slots: int = Field(default=0, ge=0)
+    """How many there are."""
+    paused: bool = False
+    """Whether the queue is left alone, because every account that could serve it is away."""
+
+
+class AccountUse(_Part):
+    """How one account fares, as one mailer sees it."""
+
+    name: str
+    """The operator's word for it."""
+    kind: str = ""
+    """Whose account it is."""
+    lanes: tuple[str, ...] = ()
+    circuit: str = "closed"
+    """``closed``, ``half-open`` or ``open``; a plain string, since a newer version may know more."""
+    limit_per_second: float | None = Field(default=None, ge=0)
+    """Messages a second that it may do now, for all mailers together; None while no limit is known."""
+    sent_per_second: float = Field(default=0.0, ge=0)
+    """Messages a second that it took from this mailer lately."""
+    in_flight: int = Field(default=0, ge=0)
+    waiting: int = Field(default=0, ge=0)
+    """Messages that wait for their turn there."""
+
+
+class RecordMailer(Signature):
+    """Mailer to gateway: I am here, and this is what I do.
+
+    Told over and over, and worth nothing once the next one is there: it may be lost, and nobody waits for it.
+    """
+
+    task: ClassVar[str] = "gateway.record_mailer"
+    QUEUE: ClassVar[Literal["gateway.mailers"]] = "gateway.mailers"
+
+    mailer_id: UUID
+    """Of the process, from its start to its end."""
+    at: AwareDatetime
+    started_at: AwareDatetime
+    host: str = ""
+    version: str = ""
+    every_seconds: float = Field(default=10.0, gt=0)
+    """When to expect the next word."""
+    ends: bool = False
+    """Whether this is the last one."""
+    queues: tuple[SlotUse, ...] = ()
+    accounts: tuple[AccountUse, ...] = ()
+
+    @property
+    def queue(self) -> str:
+        return self.QUEUE
+
+
 MAILER_QUEUES: tuple[str, ...] = tuple(f"mailer.{lane}" for lane in Lane)

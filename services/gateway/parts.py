@@ -18,6 +18,7 @@ from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.ledger_event import LedgerEvent
+from services.gateway.ledger.mailers import Mailers
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.recording import Recording
@@ -74,6 +75,7 @@ class Parts:
     template_folder: TemplateFolder | None
     courtesy: Courtesy
     metrics: Metrics
+    mailers: Mailers
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
@@ -160,6 +162,7 @@ def parts_of(settings: Settings) -> Parts:
         on_measured=metrics.committed,
         on_unavailable=lambda: metrics.ledger_unavailable("accept"),
     )
+    mailers = Mailers(sessions)
     api_keys = ApiKeys(sessions)
     keyring = Keyring(api_keys, max_age=settings.api_key_cache_seconds, fixed=_development(settings))
     key_use = KeyUse(keyring, api_keys, interval=settings.api_key_use_seconds)
@@ -181,6 +184,7 @@ def parts_of(settings: Settings) -> Parts:
             Records(_courteous(ledger, courtesy, metrics), WebhookEvents(sessions).record),
             seals=_seals(settings),
             on_dead_letter=metrics.dead_letter,
+            tell_of_mailers=mailers.record,
         ),
         _stray_watch(settings, sessions),
         dispatch,
@@ -188,6 +192,7 @@ def parts_of(settings: Settings) -> Parts:
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
         courtesy,
         metrics,
+        mailers,
     )
 
 

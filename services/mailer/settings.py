@@ -155,6 +155,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     bug_backoff_cap_seconds: Annotated[int, Field(ge=1)] = 600
     """Longest wait between those; 60 of them span hours, long enough to deploy a fix."""
 
+    presence_interval_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """How often the mailer tells the gateways, for the dashboard, that it is there; 0 for never."""
+
     health_directory: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = None
     """Folder for the files ``beat`` and ``ready``, which probes look at; empty for none."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from kombu.serialization import dumps
 
 from services.mailer import embedded, failpoints, logs, tasks
 from services.mailer.accounts.routes import Routes
+from services.mailer.announcing import Announcer
 from services.mailer.background import BackgroundLoop
 from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
 from services.mailer.exposition import expose
@@ -34,6 +36,7 @@ from services.mailer.health import Health
 from services.mailer.housekeeping import purge_for_ever
 from services.mailer.intake import PausingStep
 from services.mailer.parts import Parts, parts_of
+from services.mailer.presence import Presence
 from services.mailer.rendering import Welcome
 from services.mailer.settings import Settings, load
 from services.mailer.slots import busy
@@ -46,9 +49,11 @@ from shared.signatures import (
     MAILER_QUEUES,
     Address,
     Event,
+    Lane,
     PostWebhook,
     SendEmail,
     SendWelcomeEmail,
+    SlotUse,
 )
 
 log = structlog.get_logger()
@@ -102,7 +107,20 @@ class Mailer(Celery):
         for queue in (*MAILER_QUEUES, PostWebhook.QUEUE):
             lane = queue.removeprefix("mailer.")
             parts.metrics.watch_slots(lane, partial(busy, queue, lambda: state.active_requests))
+        presence = Presence(parts.routes, self._slot_uses, every=settings.presence_interval_seconds)
+        self.announcer = Announcer(where, presence, parts.seals)
         self._parts, self._background = parts, background
+
+    def _slot_uses(self) -> Iterable[SlotUse]:
+        """What the slots do that serve a queue; those whose queue is left to others are idle for good."""
+        served = {name: self.slots for name in MAILER_QUEUES if name in self.amqp.queues.consume_from}
+        if self.webhook_slots:
+            served[PostWebhook.QUEUE] = self.webhook_slots
+        for name, slots in served.items():
+            lane = name.removeprefix("mailer.")
+            paused = lane in set(Lane) and self.is_paused(Lane(lane))
+            taken = busy(name, lambda: state.active_requests)
+            yield SlotUse(queue=name, busy=min(taken, slots), slots=slots, paused=paused)
 
     def on_unreadable(self, message_id: UUID) -> None:
         """A broker message that cannot be decoded is given up: tell the gateway."""
@@ -241,6 +259,7 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
         failpoints.announce()
         log.info("mailer.started", settings=settings.changed())
         app.health.ready()
+        background.submit(app.announcer.announce_for_ever())
         background.submit(purge_for_ever(parts.claims, older_than=settings.claims_retention_days * 86_400))
 
     @worker_shutting_down.connect(weak=False)
@@ -248,6 +267,7 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
         app.health.stopping()
         # Whoever waits for an account or a turn goes back to the broker; what has begun is finished.
         background.submit(_close(parts.routes))
+        background.submit(app.announcer.say_goodbye())
 
     @task_unknown.connect(weak=False)
     def report_unknown(name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002 - Celery's name

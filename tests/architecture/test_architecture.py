@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from services.gateway import __version__
+from services.mailer import __version__ as mailers_version
 from shared.signatures import Event
 
 ROOT = Path(__file__).parents[2]
@@ -49,12 +50,13 @@ def test_the_tree_is_clean(command: str) -> None:
 
 
 def test_there_is_one_version() -> None:
-    """The gateway tells the version that the project and its lock file have."""
+    """Both services tell the version that the project and its lock file have."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     locked = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     expected = [__version__, __version__]
 
     assert expected == [project, *(p["version"] for p in locked if p["name"] == "pillarbox")]
+    assert __version__ == mailers_version
 
 
 # Images

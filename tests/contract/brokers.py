@@ -24,7 +24,14 @@ from tests.servers.redis import Redis
 
 CONFIRM_TIMEOUT = 2.0
 PATIENCE = 10.0
-_QUEUES = (*MAILER_QUEUES, "mailer.dead", RecordEvent.QUEUE, "gateway.dead", "gateway.alarms")
+_QUEUES = (
+    *MAILER_QUEUES,
+    "mailer.dead",
+    RecordEvent.QUEUE,
+    "gateway.mailers",
+    "gateway.dead",
+    "gateway.alarms",
+)
 
 _celery = Celery("tests", set_as_current=False)
 

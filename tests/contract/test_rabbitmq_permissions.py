@@ -17,7 +17,14 @@ from kombu.transport.native_delayed_delivery import (
 )
 
 from services.gateway.recording.recorder import ALARMS
-from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, PostWebhook, RecordEvent
+from shared.signatures import (
+    DEAD_LETTER_EXCHANGE,
+    EXCHANGE,
+    MAILER_QUEUES,
+    PostWebhook,
+    RecordEvent,
+    RecordMailer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
 EVENTS = RecordEvent.QUEUE
 WEBHOOKS = PostWebhook.QUEUE
+PRESENCE = RecordMailer.QUEUE
 CONSUMED = (*MAILER_QUEUES, WEBHOOKS)
 QUORUM = {"x-queue-type": "quorum"}
 WORK = QUORUM | {
@@ -34,7 +42,7 @@ WORK = QUORUM | {
     "x-overflow": "reject-publish",
     "x-delivery-limit": 20,
 }
-OWNER = dict.fromkeys((EVENTS, ALARMS, "gateway.dead"), "gateway") | dict.fromkeys(
+OWNER = dict.fromkeys((EVENTS, PRESENCE, ALARMS, "gateway.dead"), "gateway") | dict.fromkeys(
     (*CONSUMED, "mailer.dead"), "mailer"
 )
 FOREIGN = [(user, queue) for queue, owner in OWNER.items() for user in ("gateway", "mailer") if user != owner]
@@ -94,7 +102,12 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
     """The broker after both services have declared what they consume, each with its own user."""
     rabbitmq.fresh()
     with connect(rabbitmq, "gateway") as gateway:
-        for queue in (work(EVENTS), dead("gateway.dead", "gateway.#"), dead(ALARMS, "#.mailer.#")):
+        for queue in (
+            work(EVENTS),
+            work(PRESENCE),
+            dead("gateway.dead", "gateway.#"),
+            dead(ALARMS, "#.mailer.#"),
+        ):
             queue(gateway.default_channel).declare()
     with connect(rabbitmq, "mailer") as mailer:
         declare_native_delayed_delivery_exchanges_and_queues(mailer, "quorum")
@@ -121,6 +134,15 @@ def test_events_reach_gateway(broker: RabbitMQ, user: str) -> None:
     """Events come from the mailer, and from the gateway itself, which receives the webhooks."""
     publish(broker, user, EXCHANGE, EVENTS)
     assert EVENTS == move(broker, "gateway", EVENTS)
+
+
+def test_a_mailer_tells_of_itself(broker: RabbitMQ) -> None:
+    """On a queue that only the gateway reads; and the gateway has nothing to tell there."""
+    publish(broker, "mailer", EXCHANGE, PRESENCE)
+
+    assert PRESENCE == move(broker, "gateway", PRESENCE)
+    with pytest.raises(AccessRefused):
+        publish(broker, "gateway", EXCHANGE, PRESENCE)
 
 
 def test_mailer_delays_a_message(broker: RabbitMQ) -> None:
@@ -167,6 +189,7 @@ def test_queue_of_the_other_service_is_closed(broker: RabbitMQ, user: str, queue
         ("exchange_declare", ("celery.pidbox", "fanout")),
         ("queue_bind", ("{user}.dead", EXCHANGE, "#")),
         ("queue_bind", (EVENTS, EXCHANGE, "mailer.#")),
+        ("queue_bind", (PRESENCE, EXCHANGE, "mailer.#")),
         ("queue_bind", (ALARMS, EXCHANGE, "#.mailer.#")),
         ("queue_bind", (MAILER_QUEUES[0], EXCHANGE, "gateway.#")),
         ("queue_bind", (WEBHOOKS, EXCHANGE, "gateway.#")),

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from shared import signatures
 from shared.signatures import (
+    AccountUse,
     Address,
     Attachment,
     Event,
@@ -23,10 +24,12 @@ from shared.signatures import (
     OnUncertain,
     PostWebhook,
     RecordEvent,
+    RecordMailer,
     RecordWebhookAttempt,
     SendEmail,
     SendWelcomeEmail,
     Signature,
+    SlotUse,
     Tag,
     Template,
 )
@@ -48,6 +51,7 @@ KINDS: dict[str, type[Signature]] = {
     "record_event": RecordEvent,
     "post_webhook": PostWebhook,
     "record_webhook_attempt": RecordWebhookAttempt,
+    "record_mailer": RecordMailer,
 }
 
 LEAST_EMAIL: dict[str, Any] = {
@@ -153,6 +157,32 @@ TODAY: dict[str, Signature] = {
         reason="HTTP 429",
         retry_after=30.0,
     ),
+    "record_mailer.minimal": RecordMailer(mailer_id=MESSAGE_ID, at=AT, started_at=AT),
+    "record_mailer.full": RecordMailer(
+        mailer_id=MESSAGE_ID,
+        at=AT,
+        started_at=datetime(2026, 1, 2, 3, 0, tzinfo=UTC),
+        host="mailer-7c9f",
+        version="0.4.0",
+        every_seconds=5.0,
+        ends=True,
+        queues=(
+            SlotUse(queue="mailer.transactional", busy=3, slots=100),
+            SlotUse(queue="mailer.bulk", busy=100, slots=100, paused=True),
+        ),
+        accounts=(
+            AccountUse(
+                name="main",
+                kind="sendgrid",
+                lanes=("transactional", "bulk"),
+                circuit="half-open",
+                limit_per_second=25.5,
+                sent_per_second=12.25,
+                in_flight=3,
+                waiting=97,
+            ),
+        ),
+    ),
 }
 
 LEAST = {
@@ -161,6 +191,7 @@ LEAST = {
     RecordEvent: "record_event.minimal",
     PostWebhook: "post_webhook.minimal",
     RecordWebhookAttempt: "record_webhook_attempt.minimal",
+    RecordMailer: "record_mailer.minimal",
 }
 REQUIRED = [
     *((SendEmail, field) for field in ("message_id", "from", "to", "subject")),
@@ -168,6 +199,7 @@ REQUIRED = [
     *((RecordEvent, field) for field in ("event", "at")),
     *((PostWebhook, field) for field in ("delivery_id", "attempt", "url", "payload", "secrets")),
     *((RecordWebhookAttempt, field) for field in ("delivery_id", "attempt", "at")),
+    *((RecordMailer, field) for field in ("mailer_id", "at", "started_at")),
 ]
 
 
@@ -368,6 +400,7 @@ def test_task_names_are_for_ever() -> None:
         RecordEvent: "gateway.record_event",
         PostWebhook: "mailer.post_webhook",
         RecordWebhookAttempt: "gateway.record_webhook_attempt",
+        RecordMailer: "gateway.record_mailer",
     }
 
     assert expected == {kind: kind.task for kind in KINDS.values()}
@@ -378,7 +411,7 @@ def test_queue_names_are_for_ever() -> None:
     bulk = SendEmail(**LEAST_EMAIL, lane=Lane.BULK)
     expected = (
         *("mailer.transactional", "mailer.bulk", "mailer.transactional", "gateway.events"),
-        *("mailer.webhooks", "gateway.events"),
+        *("mailer.webhooks", "gateway.events", "gateway.mailers"),
     )
 
     assert expected == (
@@ -388,6 +421,7 @@ def test_queue_names_are_for_ever() -> None:
         TODAY["record_event.minimal"].queue,
         TODAY["post_webhook.minimal"].queue,
         TODAY["record_webhook_attempt.minimal"].queue,
+        TODAY["record_mailer.minimal"].queue,
     )
     assert expected[:2] == signatures.MAILER_QUEUES
 

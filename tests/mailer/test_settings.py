@@ -65,6 +65,7 @@ PROMISED: dict[str, Any] = {
     "claims_retention_days": 30.0,
     "bug_retry_limit": 60,
     "bug_backoff_cap_seconds": 600,
+    "presence_interval_seconds": 10.0,
     "health_directory": None,
     "metrics_port": 0,
     "host": "127.0.0.1",

@@ -120,7 +120,9 @@ class PostgresqlInsert:
 
     async def _commit(self, connection: asyncpg.Connection, deposits: Sequence[Deposit]) -> list[Verdict]:
         offers = [offer for deposit in deposits for offer in deposit.offers()]
-        if not offers and not failpoints.expected("g.before_commit"):  # one statement, which is a transaction by itself
+        if not offers and not failpoints.expected(
+            "g.before_commit"
+        ):  # one statement, which is a transaction by itself
             return await self._store(connection, deposits, {})
         async with connection.transaction():
             held = await self._claim(connection, offers) if offers else {}

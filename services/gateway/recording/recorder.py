@@ -3,6 +3,8 @@
 Reports are acknowledged only after the ledger committed them.  While the ledger is away they are
 kept here, up to the prefetch limit, and the rest waits in the broker.
 
+What mailers tell of themselves comes on a queue beside that one: see ``presence``.
+
 RabbitMQ gives it a copy of the mailer's dead letters, too.  Each is an alarm; one that the broker
 gave up by itself has had no event from any mailer, and gets one here.
 """
@@ -22,6 +24,7 @@ from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.recording.dead_letters import read_dead_letter
 from services.gateway.recording.pending import Pending, Records, all_at_once, one_by_one
+from services.gateway.recording.presence import Presence, Tell
 from services.gateway.recording.reports import read_report
 from shared.seals import Seals, Verdict
 from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
@@ -62,12 +65,16 @@ class Recorder:
         *,
         seals: Seals | None = None,
         on_dead_letter: Callable[[str | None], object] = lambda _: None,
+        tell_of_mailers: Tell | None = None,
+        presence_interval: float = 2.0,
     ) -> None:
         embedded.install()
         self._broker = broker
         self._seals = seals or Seals()
         self._records = records
         self._on_dead_letter = on_dead_letter
+        self._tell_of_mailers = tell_of_mailers
+        self._presence_interval = presence_interval
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -86,14 +93,13 @@ class Recorder:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stopping.is_set():
             try:
-                self._record_what_comes(
-                    Pending(self._records, loop, all_at_once if self._broker.is_amqp else one_by_one)
-                )
+                pending = Pending(self._records, loop, all_at_once if self._broker.is_amqp else one_by_one)
+                self._record_what_comes(pending, loop)
             except Exception as error:  # noqa: BLE001 - kombu raises what the driver raises; reconnect
                 log.warning("recorder.disconnected", error=type(error).__name__)
                 self._stopping.wait(_RECONNECT_SECONDS)
 
-    def _record_what_comes(self, pending: Pending) -> None:
+    def _record_what_comes(self, pending: Pending, loop: asyncio.AbstractEventLoop) -> None:
         with Connection(
             self._broker.url,
             heartbeat=HEARTBEAT_SECONDS,
@@ -110,11 +116,21 @@ class Recorder:
                 queue = Queue(RecordEvent.QUEUE)(channel)
                 queue.queue_declare()
                 _consume(channel, queue, _reports(pending, self._seals), _PREFETCH)
+            presence = self._presence(connection, loop)
             log.info("recorder.consuming")
             while not self._stopping.is_set():
                 _gather(connection, pending)
                 if len(pending) and not pending.settle():
                     self._stopping.wait(_RECONNECT_SECONDS)
+                elif presence is not None:
+                    presence.look()
+
+    def _presence(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> Presence | None:
+        if self._tell_of_mailers is None:
+            return None
+        every, is_amqp = self._presence_interval, self._broker.is_amqp
+        tell, seals = self._tell_of_mailers, self._seals
+        return Presence(connection, loop, tell, seals=seals, every=every, is_amqp=is_amqp)
 
 
 def _consume_amqp(

@@ -86,6 +86,13 @@ class Pace:
         """How many wait for a turn."""
         return sum(map(len, self._waiting.values()))
 
+    @property
+    def accepted_per_second(self) -> float:
+        """Messages a second that the provider took from this process, over the last ten."""
+        now = int(self._clock())
+        recent = range(now - _OBSERVED_SECONDS, now)
+        return sum(self._accepted.get(second, 0) for second in recent) / _OBSERVED_SECONDS
+
     async def turn(self, lane: Lane) -> None:
         """Wait for the right to send one request.
 
