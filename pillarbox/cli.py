@@ -20,6 +20,8 @@ COMMANDS: Final = MappingProxyType(
         "suppress": "Keep mail away from addresses, or let it go there again.",
         "templates": "Keep templates in files; list and try those of the gateway.",
         "keys": "Make, list and revoke API keys of your tenant.",
+        "doctor": "Say what is wrong, and what to do about it.",
+        "migrate": "Bring the ledger's schema up to date, where the gateway is installed.",
         "open": "Print the dashboard's address, and perhaps open it.",
         "completion": "Print the completion of a shell.",
     }

@@ -136,6 +136,11 @@ class Gateway:
                 raise Failure("The API key holds characters that no key has.", FORBIDDEN) from None
         return self._client
 
+    def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            self._client.close()
+
     def unreachable(self, error: Exception) -> Failure:
         """Say that nobody answers."""
         hint = "Is it running, and is this its address? (--url, PILLARBOX_URL)"

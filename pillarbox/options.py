@@ -45,6 +45,9 @@ def connected(callback: AnyCallback) -> AnyCallback:
         output: Output, *arguments: Any, url: str | None, api_key: str | None, **options: Any
     ) -> Any:
         gateway = Gateway(find_place(url, api_key), SHORT_PATIENCE, waiting)
-        return callback(output, gateway, *arguments, **options)
+        try:
+            return callback(output, gateway, *arguments, **options)
+        finally:
+            gateway.close()
 
     return speaking(with_gateway)  # type: ignore[return-value]  # as above

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -54,14 +54,15 @@ def command(
     wanted = ",".join(word if word.startswith("email.") else f"email.{word}" for word in types)
     tail = _Tail(gateway, wanted or None, _place(kept, after, from_start=from_start))
     told = 0
-    for place, event in tail.events():
-        if message_id is None or event["data"]["email_id"] == message_id:
-            output.object({"id": place, **event}, _line(event))
-            told += 1
-        if kept is not None:
-            _keep(kept, place)
-        if limit is not None and told >= limit:
-            break
+    with closing(tail.events()) as events:
+        for place, event in events:
+            if message_id is None or event["data"]["email_id"] == message_id:
+                output.object({"id": place, **event}, _line(event))
+                told += 1
+            if kept is not None:
+                _keep(kept, place)
+            if limit is not None and told >= limit:
+                break
     return DONE
 
 
@@ -72,7 +73,7 @@ class _Tail:
     place: str | None
     _wait: float = field(default=_FIRST_WAIT_SECONDS, init=False)
 
-    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def events(self) -> Generator[tuple[str, dict[str, Any]]]:
         """Give events with their places, over as many connections as it takes."""
         import httpx  # noqa: PLC0415 - help and mistakes must not wait for it
 

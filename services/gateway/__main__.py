@@ -4,7 +4,8 @@
 
 * ``keys create``, ``keys list``, ``keys revoke``: API keys;
 * ``replay``: send failed messages once more;
-* ``held list``, ``held release``, ``held drop``: decide on messages that may have been sent.
+* ``held list``, ``held release``, ``held drop``: decide on messages that may have been sent;
+* ``doctor``: look at everything that the gateway needs, and say what to do.
 """
 
 # A process that is PID 1 ignores SIGTERM until it has a handler, and the imports below take a second.
@@ -43,6 +44,11 @@ async def migrate_ledger(settings: Settings) -> None:
 
 def main(arguments: list[str]) -> int:
     """Return the exit status: 0 done, 1 could not, 2 called wrongly."""
+    if arguments[:1] == ["doctor"]:
+        # It has to tell of settings that nothing else can start with.
+        from services.gateway.commands.doctor import doctor  # noqa: PLC0415 - likewise
+
+        return doctor(arguments[1:])
     settings = load()
     logs.configure(settings.log_format, settings.log_level)
     match arguments:

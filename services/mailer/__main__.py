@@ -1,4 +1,4 @@
-"""What an operator asks of the mailer's queues: ``python -m services.mailer dead-letters``.
+"""What an operator asks: ``python -m services.mailer dead-letters`` of the queues, ``doctor`` of all else.
 
 Serving is Celery's: ``celery -A services.mailer.worker worker -l INFO``.
 """
@@ -19,6 +19,10 @@ _COLUMNS = ("message_id", "task", "lane", "reason", "died_at")
 def main(arguments: Sequence[str]) -> int:
     """Return the exit status: 0 done, 1 could not, 2 called wrongly."""
     options = _parser().parse_args(arguments)
+    if options.room == "doctor":
+        from services.mailer.doctor.command import doctor  # noqa: PLC0415 - it needs far more than the rest
+
+        return doctor(as_json=options.json)
     try:
         letters = DeadLetters(broker(load().broker_url.get_secret_value()))
         if options.command == "list":
@@ -50,12 +54,13 @@ def _show(letters: Sequence[DeadLetter]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.mailer",
-        description="Dead letters: broker messages that nobody could process. Needs PILLARBOX_BROKER_URL "
-        "with a user who may read mailer.dead.",
+        description="Dead letters are broker messages that nobody could process; to see them takes a "
+        "PILLARBOX_BROKER_URL with a user who may read mailer.dead.",
     )
-    rooms = parser.add_subparsers(dest="room", required=True).add_parser(
-        "dead-letters", help="what nobody could process"
-    )
+    all_rooms = parser.add_subparsers(dest="room", required=True)
+    rooms = all_rooms.add_parser("dead-letters", help="what nobody could process")
+    doctors = all_rooms.add_parser("doctor", help="look at everything that the mailer needs")
+    doctors.add_argument("--json", action="store_true", help="one JSON object on each line")
     rooms.add_argument("--limit", type=int, default=1000, help="look at no more (default: %(default)s)")
     commands = rooms.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="one line each, without addresses and texts")

@@ -93,6 +93,11 @@ class HttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswerError(type(error).__name__) from error
 
+    async def close(self) -> None:
+        """Hang up, for a process that goes on without it."""
+        if self._client is not None:
+            await self._client.aclose()
+
 
 def trusted() -> SSLContext:
     """What authorities a certificate may come from, wherever we speak HTTP: httpx's, or ``SSL_CERT_FILE``."""

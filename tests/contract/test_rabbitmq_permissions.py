@@ -16,7 +16,12 @@ from kombu.transport.native_delayed_delivery import (
     declare_native_delayed_delivery_exchanges_and_queues,
 )
 
+from services.gateway.broker import broker as gateway_broker
 from services.gateway.recording.recorder import ALARMS
+from services.gateway.relay.rights import try_rights as gateway_rights
+from services.mailer.broker import broker as mailer_broker
+from services.mailer.broker_rights import BrokerAwayError
+from services.mailer.broker_rights import try_rights as mailer_rights
 from shared.signatures import (
     DEAD_LETTER_EXCHANGE,
     EXCHANGE,
@@ -225,3 +230,21 @@ def test_no_other_way_to_publish(broker: RabbitMQ, user: str, exchange: str, key
     """Nobody forges dead letters, uses other keys, or goes round the exchange."""
     with pytest.raises(AccessRefused):
         publish(broker, user, exchange, key)
+
+
+def test_each_services_doctor_tells_enough_rights_from_too_few(broker: RabbitMQ) -> None:
+    """What it tries leaves nothing behind."""
+    gateway = list(gateway_rights(gateway_broker(broker.gateway_url)))
+    mailer = list(mailer_rights(mailer_broker(broker.mailer_url)))
+    foreign = gateway_rights(gateway_broker(broker.mailer_url))
+
+    assert {f"may publish to {WEBHOOKS}"} == {right.what for right in foreign if right.problem}
+    assert ([], []) == ([x.what for x in gateway if x.problem], [x.what for x in mailer if x.problem])
+    assert {f"may read {queue}" for queue in CONSUMED} <= {right.what for right in mailer}
+    assert [0] * len(OWNER) == [broker.queue_depth(queue) for queue in OWNER]
+
+
+def test_a_doctor_knows_a_wrong_password(broker: RabbitMQ) -> None:
+    """And does not repeat it."""
+    with pytest.raises(BrokerAwayError, match="it refuses this user and password"):
+        list(mailer_rights(mailer_broker(broker.url("mailer", "wrong"))))

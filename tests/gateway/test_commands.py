@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from services.gateway.commands.keys import api_keys
+from services.gateway.doctor.checks import ledger_checks
+from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.settings import Settings
 from services.gateway.tenants import keys
 from tests.flow.system import ROOT
@@ -127,6 +130,24 @@ def test_a_ledger_that_is_not_migrated_is_named(postgresql: PostgreSQL) -> None:
     assert (1, "") == (before.returncode, before.stdout)
     assert before.stderr.endswith("run python -m services.gateway migrate\n")
     assert [str(keys.read(after.stdout.strip()))] == [entry["id"] for entry in listed(ledger)]
+
+
+async def test_the_doctor_tells_a_ledgers_schema(postgresql: PostgreSQL) -> None:
+    """Before the migration and after it; the clock is that of this machine."""
+    settings = Settings(ledger_url=SecretStr(postgresql.create_database()))
+    before = {finding.check: finding for finding in await ledger_checks(settings)}
+    engine = open_engine(LedgerAddress.parse(settings.ledger_url.get_secret_value()), 10)
+    await migrate(engine)
+    await engine.dispose()
+    after = {finding.check: finding for finding in await ledger_checks(settings)}
+
+    assert ("failed", "Run python -m services.gateway migrate.") == (
+        before["schema"].status,
+        before["schema"].advice,
+    )
+    assert {"ledger": "ok", "schema": "ok", "clock": "ok"} == {
+        name: each.status for name, each in after.items()
+    }
 
 
 def test_a_ledger_that_is_away_is_named() -> None:

@@ -16,7 +16,7 @@ BUSY_TIMEOUT_SECONDS = 5
 """How long SQLite waits for another process that is writing."""
 
 _GOODBYE_SECONDS = 0.1
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -52,6 +52,10 @@ class LedgerAddress:
             return cls(str(path), f"sqlite+aiosqlite:///{path}", is_sqlite=True)
         msg = "ledger_url: must start with postgresql:// or sqlite:///"
         raise ValueError(msg)
+
+    def exists(self) -> bool:
+        """Whether there is a file; only of SQLite's."""
+        return Path(self.dsn).exists()
 
 
 class _Impatient(asyncpg.Connection):
@@ -110,7 +114,7 @@ async def migrate(engine: AsyncEngine) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
 
     def upgrade(connection: sa.Connection) -> None:
         config.attributes["connection"] = connection
@@ -141,7 +145,7 @@ async def is_current(sessions: Sessions) -> bool:
 
 def _newest() -> str:
     # They are numbered.
-    return max(script.name[:4] for script in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return max(script.name[:4] for script in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _revision(connection: sa.Connection) -> str:

@@ -82,6 +82,10 @@ class Connection:
         )
         return response
 
+    async def log_in(self, submission: Submission, progress: Progress) -> None:
+        """Open the connection, and submit nothing; see :func:`open_session` for what it raises."""
+        await open_session(self._smtp, submission, progress)
+
     async def is_ready(self, patience: float) -> bool:
         """Ask whether it is still alive, for so many seconds; no transaction is left over then."""
         try:

@@ -1,0 +1,1 @@
+"""``python -m services.mailer doctor``: whether what the mailer needs is there, and what to do if not."""
