@@ -33,26 +33,38 @@ class Fleet:
     asked: int = 0
     accepted: int = 0
     given_up: int = 0
+    stretch: float = 1.0
+    """How many times slower than drawn the requests are made."""
+    clock: float = 0.0
+    """How far the posting has come."""
     going: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is set, new requests are made; old ones are repeated always."""
+    _end: float = 0.0
     _session: aiohttp.ClientSession | None = None
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     _underway: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._end = self.orders[-1].at if self.orders else 0.0
 
     @property
     def waiting(self) -> int:
         """Callers that have no answer yet."""
         return len(self._underway)
 
+    @property
+    def remaining(self) -> float:
+        """Seconds that the rest of the requests take, as they were drawn."""
+        return self._end - self.clock
+
     async def run(self) -> None:
         """Make every request at its time, and return when each has come to an end."""
         connector = aiohttp.TCPConnector(limit=0, force_close=False)
         async with aiohttp.ClientSession(timeout=_PATIENCE, connector=connector) as self._session:
-            clock = 0.0
             for order in self.orders:
                 await self.going.wait()
-                await asyncio.sleep(max(0.0, order.at - clock))
-                clock = order.at
+                await asyncio.sleep(max(0.0, order.at - self.clock) * self.stretch)
+                self.clock = order.at
                 await self._slots.acquire()
                 task = asyncio.create_task(self.serve(order))
                 self._underway.add(task)

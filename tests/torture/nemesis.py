@@ -68,7 +68,8 @@ class Nemesis:
     kinds: list[Fault]
     happened: list[Disturbance] = field(default_factory=list)
     underway: set[str] = field(default_factory=set)
-    struck: list[Blow] = field(default_factory=list)
+    stormed: float = 0.0
+    """Seconds that the storms have taken."""
     _clock: float = 0.0
     _next: Blow | None = None
     _held: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -82,6 +83,12 @@ class Nemesis:
         """Kinds that have not happened so often yet."""
         counts = self.counts
         return [fault.name for fault in self.kinds if counts[fault.name] < each]
+
+    def remaining(self, each: int) -> float:
+        """Seconds of storm until every kind should have happened so often, judged by those there were."""
+        blows = max(0, len(self.kinds) * each - len(self.happened))
+        took = self.stormed / len(self.happened) if self.happened else self.stage.plan.gap
+        return blows * took
 
     async def storm(self, seconds: float) -> None:
         """Let what is due within so many seconds happen, and return when the last of it is over."""
@@ -104,7 +111,13 @@ class Nemesis:
             task.add_done_callback(lambda _: slots.release())
             tasks.append(task)
         await asyncio.gather(*tasks)
+        self.stormed += time.monotonic() - begun
         self._clock = max(start + seconds, self._next.at - self.stage.plan.gap)
+
+    def _note(self, what: str) -> None:
+        """Keep account on disk, as it happens."""
+        with (self.stage.plan.folder / "faults.txt").open("a") as file:
+            file.write(f"{time.time():.3f} {time.monotonic():.3f} {what}\n")
 
     async def _strike(self, blow: Blow) -> None:
         fault = FAULTS[blow.kind]
@@ -112,7 +125,7 @@ class Nemesis:
         for lock in locks:
             await lock.acquire()
         one = Disturbance(blow.kind, time.monotonic(), 0.0)
-        self.struck.append(blow)
+        self._note(f"{blow.number} {blow.kind} begins, for {blow.seconds} s")
         self.underway.add(blow.kind)
         scene = Scene(
             self.stage, self.fleet, random.Random(f"{self.stage.plan.seed} {blow.number}"), blow.seconds
@@ -124,6 +137,7 @@ class Nemesis:
             one.failed = f"{type(error).__name__}: {error}"[:300]
         finally:
             one.ended = time.monotonic()
+            self._note(f"{blow.number} {blow.kind} is over{': ' if one.failed else ''}{one.failed or ''}")
             self.happened.append(one)
             self.underway.discard(blow.kind)
             for lock in reversed(locks):

@@ -55,14 +55,14 @@ class Order:
         return self.kind != "hostile"
 
 
-def orders(plan: Plan, tricks: tuple[str, ...], rate: float) -> list[Order]:
-    """Draw them all, so many a second."""
+def orders(plan: Plan, tricks: tuple[str, ...]) -> list[Order]:
+    """Draw them all."""
     dice = random.Random(f"orders {plan.seed}")
     at = 0.0
     drawn = []
     for number in range(plan.messages):
         # Bursts: one in eight pauses is long, the others make up for it.
-        at += dice.expovariate(rate) * (4.0 if dice.random() < 0.125 else 0.57)
+        at += dice.expovariate(plan.rate) * (4.0 if dice.random() < 0.125 else 0.57)
         drawn.append(_order(plan, dice, number, at, tricks))
     return drawn
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from itertools import islice
 from typing import Any, Final
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from tests.servers.redis import Redis
 from tests.torture import hostile
 from tests.torture.display import Progress, live, verdict
 from tests.torture.evidence import Evidence, Rest, Sample
+from tests.torture.faults.provider import UNFAIR
 from tests.torture.fleet import Fleet
 from tests.torture.invariants import broken, broken_by_restart
 from tests.torture.invariants.recovery import percentile, recoveries
@@ -82,9 +84,7 @@ async def torture(plan: Plan, servers: Servers, console: Console) -> Result:
     async with staged(plan, servers) as stage:
         journal = Journal(plan.folder / "journal.jsonl")
         kinds = deck(plan, stage)
-        # Slow enough that callers are there for every fault, and no faster than the plan allows.
-        rate = min(plan.rate, plan.messages / (len(kinds) * plan.each * plan.gap))
-        fleet = Fleet(stage, orders(plan, tuple(hostile.TRICKS), rate), journal)
+        fleet = Fleet(stage, orders(plan, tuple(hostile.TRICKS)), journal)
         nemesis = Nemesis(stage, fleet, schedule(plan, kinds), kinds)
         progress = Progress(stage, fleet, nemesis, console)
         with live(progress, console):
@@ -136,8 +136,10 @@ class _Run:
             fake.rule = faults.seeded(
                 random.Random(f"{plan.seed} {number} {name}").randrange(1 << 30),
                 plan.share,
-                without=faults.PARKING | {"partial"},
+                without=UNFAIR,
             )
+        # Slow enough that callers are there for every fault, and no faster than the plan allows.
+        self.fleet.stretch = max(1.0, self.nemesis.remaining(plan.each) / max(self.fleet.remaining, 1.0))
         self.fleet.going.set()
         await self.nemesis.storm(plan.storm)
         self.fleet.going.clear()
@@ -206,7 +208,8 @@ def _judged(stage: Stage, nemesis: Nemesis, before: Evidence, after: Evidence, r
 def _write(stage: Stage, nemesis: Nemesis, result: Result) -> None:
     """Leave schedule and verdict beside the journal and the logs."""
     folder = stage.plan.folder
-    drawn = [f"{blow.number:4} {blow.at:8.2f} s  {blow.kind}  {blow.seconds} s\n" for blow in nemesis.struck]
+    blows = islice(schedule(stage.plan, nemesis.kinds), len(nemesis.happened))
+    drawn = [f"{blow.number:4} {blow.at:8.2f} s  {blow.kind}  {blow.seconds} s\n" for blow in blows]
     (folder / "schedule.txt").write_text(f"{stage.plan.words}\n{''.join(drawn)}")
     told = {
         "status": result.status.name,

@@ -15,6 +15,11 @@ PATIENCE: Final = 4.0
 """Seconds that a provider asks for when it throttles."""
 THROTTLED: Final = "429-patience"
 
+UNFAIR: Final = faults.PARKING | {"partial", "accept-503"}
+"""What no run mixes in: what parks the account for a quarter of an hour, what is a refusal for good, and a
+503 in the provider's own words about a message that it took (RFC 9110, 15.6.4: unable to handle the request).
+"""
+
 Rule = Callable[[Entry], Treatment | None]
 
 
@@ -40,7 +45,7 @@ def _register(name: str, rows: str, rule: Callable[[], Treatment], seconds: tupl
 
 
 _register("provider_dead", "P7", lambda: faults.refuse(503), (4.0, 12.0))
-_register("provider_dead_after_taking", "P5", lambda: faults.refuse(503, accept=True), (1.0, 4.0))
+_register("provider_wrong_after_taking", "P5", lambda: faults.refuse(502, accept=True), (1.0, 4.0))
 _register("provider_wrong_before_taking", "P4", lambda: faults.refuse(500), (1.0, 4.0))
 _register("provider_silent", "P8 W6", lambda: faults.hang(accept=True), (2.0, 6.0))
 _register("provider_silent_before_taking", "P8", faults.hang, (2.0, 6.0))
@@ -61,7 +66,7 @@ _register("provider_says_too_much", "P16", lambda: faults.gzip_bomb(1 << 22), (1
 @fault("P5 P10 P18", holds="provider", seconds=(3.0, 8.0), disturbs="attempts")
 async def provider_lies_at_random(scene: Scene) -> AsyncIterator[None]:
     """Half of the answers are bad ones, of every kind."""
-    rule = faults.seeded(scene.dice.randrange(1 << 30), 0.5, without=faults.PARKING | {"partial"})
+    rule = faults.seeded(scene.dice.randrange(1 << 30), 0.5, without=UNFAIR)
     async for _ in _answering(scene, rule):
         yield
 
