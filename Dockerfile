@@ -15,13 +15,16 @@ COPY pyproject.toml uv.lock ./
 # uv takes what uv.lock names and nothing else, and compares its hashes.  The project itself is the
 # command line, which no service has any use for: so only groups.
 FROM build AS build-gateway
-RUN uv sync --frozen --only-group gateway --no-cache
+# --build-arg TRACING=1 adds what traces need: see docs/tracing.md.
+ARG TRACING=
+RUN uv sync --frozen --only-group gateway ${TRACING:+--only-group tracing} --no-cache
 COPY shared shared
 COPY services/gateway services/gateway
 RUN python -m compileall -q shared services
 
 FROM build AS build-mailer
-RUN uv sync --frozen --only-group mailer --no-cache
+ARG TRACING=
+RUN uv sync --frozen --only-group mailer ${TRACING:+--only-group tracing} --no-cache
 COPY shared shared
 COPY services/mailer services/mailer
 RUN python -m compileall -q shared services

@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
         return doctor(arguments[1:])
     settings = load()
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(settings.log_format, settings.log_level, traced=settings.tracing)
     match arguments:
         case []:
             # What serves takes a second to import, and no command needs it.

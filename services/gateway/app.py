@@ -68,9 +68,11 @@ def create_app(settings: Settings) -> web.Application:
     parts, under_way = parts_of(settings), middlewares.UnderWay()
     parts.metrics.expect_problems(kind.example.name for kind in catalogue.KINDS.values())
     parts.metrics.watch_requests(lambda: under_way.requests)
+    tracing = parts.tracing
     app = web.Application(
         client_max_size=settings.body_limit_bytes,
         middlewares=[
+            *(() if tracing is None else (tracing.middleware(),)),
             middlewares.observe,
             middlewares.answer_problems(parts.metrics.refused),
             middlewares.limit_in_flight(
@@ -87,7 +89,8 @@ def create_app(settings: Settings) -> web.Application:
     app[METRICS] = parts.metrics
     suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
     held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
-    acceptance = Acceptance(parts.writer, held)
+    current = (lambda: None) if tracing is None else tracing.current
+    acceptance = Acceptance(parts.writer, held, trace=current)
     templates = Templates(stored)
     tokens = Tokens.of([key.get_secret_value() for key in settings.unsubscribe_keys])
     drafting = Drafting(templates, Unsubscribing.of(settings.public_url, tokens))
@@ -114,7 +117,7 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(streams.end)
     readers = {name: account.reader(name) for name, account in settings.provider_events.items()}
     fetcher = fetching.Fetcher(fetching.get)
-    intake = Intake(readers, parts.dispatch.publish, fetcher, courtesy=parts.courtesy)
+    intake = Intake(readers, parts.dispatch.publish, fetcher, courtesy=parts.courtesy, trace=current)
     app.add_routes(ProviderEvents(intake, body).routes())
     app.add_routes(app[HEALTH].routes())
     description = describe(version=__version__, body_limit=settings.body_limit_bytes)

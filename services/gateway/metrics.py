@@ -24,6 +24,7 @@ from prometheus_client import (
 )
 
 from services.gateway.ledger.deposit import Entry
+from services.gateway.ledger.known_messages import KnownMessage
 from services.gateway.ledger.ledger_event import LedgerEvent
 from shared.signatures import Event, Feedback, Lane
 
@@ -34,6 +35,7 @@ _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _LAGS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _EVENTS: Final = (*map(str, Event), *map(str, Feedback), OTHER)
+_GIVEN_UP: Final = (Event.FAILED, Event.HELD, Event.EXPIRED)
 _DEATHS: Final = ("rejected", "delivery_limit", "expired", "maxlen", OTHER)
 
 
@@ -85,6 +87,12 @@ class Metrics:
         self._dead_letters = Counter(
             "pillarbox_dead_letters_seen", "Dead letters of the mailer's queues.", ["reason"], registry=it
         )
+        ended = Counter(
+            "pillarbox_messages_given_up",
+            "Messages that were not sent, by how they ended.",
+            ["event"],
+            registry=it,
+        )
         self._unavailable = Counter(
             "pillarbox_ledger_unavailable", "Times that the ledger did not answer.", ["during"], registry=it
         )
@@ -99,6 +107,7 @@ class Metrics:
         self._by_lane = {lane: self._accepted.labels(lane) for lane in map(str, Lane)}
         self._by_event = {word: self._recorded.labels(word) for word in _EVENTS}
         self._by_kind = {kind: self._found.labels(kind) for kind in ("unpublished", "silent")}
+        self._ended = {str(word): ended.labels(word) for word in _GIVEN_UP}
         self._by_death = {word: self._dead_letters.labels(word) for word in _DEATHS}
         self._by_job = {job: self._unavailable.labels(job) for job in ("accept", OTHER)}
 
@@ -130,6 +139,12 @@ class Metrics:
         self._recording_seconds.observe(seconds)
         for word, count in Tally(event.event for event in events).items():
             self._by_event.get(word, self._by_event[OTHER]).inc(count)
+
+    def added(self, pairs: Sequence[tuple[KnownMessage, LedgerEvent]], _: float) -> None:
+        """Take in events that are new to the ledger, with their messages."""
+        for pair in pairs:
+            if (counter := self._ended.get(pair[1].event)) is not None:
+                counter.inc()
 
     def dead_letter(self, reason: str | None) -> None:
         """Take in a dead letter, with RabbitMQ's word for why it is one."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from aiohttp import web
@@ -17,11 +18,12 @@ from services.gateway.courtesy import Courtesy
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.deposit import Entry
+from services.gateway.ledger.known_messages import KnownMessage
 from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.ledger.mailers import Mailers
 from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
-from services.gateway.ledger.recording import Recording
+from services.gateway.ledger.recording import OnAdded, Recording
 from services.gateway.ledger.retention import Retention
 from services.gateway.ledger.roll_up import RollUp
 from services.gateway.ledger.schedule import Schedule
@@ -51,6 +53,9 @@ from services.gateway.tenants.keyring import Keyring
 from services.gateway.webhooks.dispatcher import WebhookDispatcher
 from shared.seals import Seals
 
+if TYPE_CHECKING:
+    from services.gateway.tracing.tracing import Tracing
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -76,10 +81,13 @@ class Parts:
     courtesy: Courtesy
     metrics: Metrics
     mailers: Mailers
+    tracing: Tracing | None
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
         async with AsyncExitStack() as closing:  # in reverse order, and each whatever became of the others
+            if self.tracing is not None:
+                closing.push_async_callback(self.tracing.close)
             closing.push_async_callback(self.engine.dispose)
             if self.is_sqlite:
                 await migrate(self.engine)
@@ -117,17 +125,22 @@ def parts_of(settings: Settings) -> Parts:
     address = LedgerAddress.parse(settings.ledger_url.get_secret_value())
     engine = open_engine(address, settings.ledger_timeout_seconds)
     writing = asyncio.Lock() if address.is_sqlite else None
-    metrics = Metrics()
+    where = broker(settings.broker_url.get_secret_value())
+    metrics, tracing = Metrics(), _tracing(settings)
+    measured, added = _measured(metrics, tracing), _added(metrics, tracing)
     sessions = Sessions(
         engine,
         writing=writing,
         timeout=settings.ledger_timeout_seconds,
         on_unavailable=metrics.ledger_unavailable,
     )
-    ledger = Ledger(sessions, silent_after=settings.silent_after_seconds)
-    where = broker(settings.broker_url.get_secret_value())
+    ledger = Ledger(
+        sessions,
+        silent_after=settings.silent_after_seconds,
+        on_added=added,
+    )
     relay = Relay(
-        _publisher(where, settings),
+        _traced(_publisher(where, settings), tracing),
         ledger,
         capacity=settings.relay_capacity,
         on_published=metrics.published,
@@ -159,7 +172,7 @@ def parts_of(settings: Settings) -> Parts:
     writer = Writer(
         insert,
         on_committed=committed,
-        on_measured=metrics.committed,
+        on_measured=measured,
         on_unavailable=lambda: metrics.ledger_unavailable("accept"),
     )
     mailers = Mailers(sessions)
@@ -186,14 +199,50 @@ def parts_of(settings: Settings) -> Parts:
             on_dead_letter=metrics.dead_letter,
             tell_of_mailers=mailers.record,
         ),
-        _stray_watch(settings, sessions),
+        _stray_watch(settings, sessions, added),
         dispatch,
         _webhook_dispatcher(settings, sessions, dispatch, relay),
         TemplateFolder(settings.templates_folder, sessions) if settings.templates_folder else None,
         courtesy,
         metrics,
         mailers,
+        tracing,
     )
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if not settings.tracing:
+        return None
+    from services.gateway.tracing.tracing import Tracing  # noqa: PLC0415 - it needs optional packages
+
+    scheme = settings.broker_url.get_secret_value().partition(":")[0]
+    return Tracing.of_environment("rabbitmq" if scheme.startswith("amqp") else scheme.removesuffix("s"))
+
+
+def _traced(publisher: Publisher, tracing: Tracing | None) -> Publisher:
+    return publisher if tracing is None else tracing.publisher(publisher)
+
+
+def _measured(metrics: Metrics, tracing: Tracing | None) -> Callable[[Sequence[Entry], float], object]:
+    if tracing is None:
+        return metrics.committed
+
+    def measured(stored: Sequence[Entry], seconds: float) -> None:
+        metrics.committed(stored, seconds)
+        tracing.committed(stored, seconds)
+
+    return measured
+
+
+def _added(metrics: Metrics, tracing: Tracing | None) -> OnAdded:
+    if tracing is None:
+        return metrics.added
+
+    def added(pairs: Sequence[tuple[KnownMessage, LedgerEvent]], seconds: float) -> None:
+        metrics.added(pairs, seconds)
+        tracing.added(pairs, seconds)
+
+    return added
 
 
 def _watch(metrics: Metrics, relay: Relay, dispatch: Dispatch) -> None:
@@ -238,8 +287,8 @@ def _seals(settings: Settings) -> Seals:
     return Seals(keys, required=settings.seal_required)
 
 
-def _stray_watch(settings: Settings, sessions: Sessions) -> StrayWatch:
-    recording = Recording(sessions, silent_after=settings.silent_after_seconds)
+def _stray_watch(settings: Settings, sessions: Sessions, added: OnAdded) -> StrayWatch:
+    recording = Recording(sessions, silent_after=settings.silent_after_seconds, on_added=added)
     return StrayWatch(
         Strays(sessions, recording),
         interval=settings.stray_interval_seconds,

@@ -7,12 +7,21 @@ name: see :mod:`services.gateway.secret_files`.
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
@@ -38,6 +47,12 @@ def _networks(value: object) -> object:
         return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
     except ValueError:
         raise ValueError("must be networks such as 10.1.0.0/16, separated by commas") from None
+
+
+def _traceable(wanted: bool) -> bool:  # noqa: FBT001 - pydantic's signature
+    if wanted and find_spec("opentelemetry") is None:
+        raise ValueError("needs the packages of the dependency group tracing")
+    return wanted
 
 
 class Settings(SettingsWithSecretFiles, BaseSettings):
@@ -181,6 +196,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
 
     drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
     """On shutdown, how long running requests and the relay may take to finish."""
+
+    tracing: Annotated[bool, AfterValidator(_traceable)] = False
+    """Whether traces are exported by OpenTelemetry, which reads all else from its variables, ``OTEL_…``."""
 
     log_format: Literal["auto", "columns", "json"] = "auto"
     """``auto`` writes columns on a terminal and JSON elsewhere."""

@@ -60,8 +60,13 @@ class _BrokerNews(logging.Filter):
         return False
 
 
-def configure(log_format: Literal["auto", "columns", "json"], level: str) -> None:
-    """Set up logging for this process, once, at its start."""
+def configure(log_format: Literal["auto", "columns", "json"], level: str, *, traced: bool = False) -> None:
+    """Set up logging for this process, once, at its start; if *traced*, lines name their traces."""
+    beginning: list[structlog.typing.Processor] = [_complete]
+    if traced:
+        from services.mailer.tracing.contexts import add_trace_id  # noqa: PLC0415 - it needs optional packages
+
+        beginning.insert(0, add_trace_id)
     columns = sys.stderr.isatty() if log_format == "auto" else log_format == "columns"
     ending: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer()]
@@ -70,7 +75,7 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str) -> Non
     )
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
-        processors=[_complete, *ending],
+        processors=[*beginning, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

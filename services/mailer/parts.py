@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from services.mailer.account_settings import AccountSettings
 from services.mailer.accounts.account import Account
@@ -22,6 +24,7 @@ from services.mailer.delivery.delivery import Delivery
 from services.mailer.delivery.doubt import Doubts
 from services.mailer.delivery.ending import Ending
 from services.mailer.delivery.exchange import Exchange
+from services.mailer.delivery.ports import Transport
 from services.mailer.delivery.telling import Telling
 from services.mailer.metrics import Metrics
 from services.mailer.providers.base import Batchable, Traits
@@ -37,6 +40,9 @@ from services.mailer.webhooks.posting import Posting
 from services.mailer.webhooks.transport import WebhookTransport
 from shared.seals import Seals
 from shared.signatures import Lane
+
+if TYPE_CHECKING:
+    from services.mailer.tracing.tracing import Tracing
 
 _DAY = 86_400.0
 _SHORT_PATIENCE_SECONDS = 20.0
@@ -54,6 +60,7 @@ class Parts:
     posting: Posting
     metrics: Metrics
     seals: Seals
+    tracing: Tracing | None
 
 
 def parts_of(settings: Settings, where: Broker) -> Parts:
@@ -65,15 +72,19 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
     claims_store, rates = _stores(settings)
     routes = _routes(settings, rates, where)
     metrics = _metrics(routes)
-    claims = Claims(claims_store, on_done=metrics.claimed)
+    tracing = _tracing(settings)
+    claims = (Claims if tracing is None else tracing.claims())(claims_store, on_done=metrics.claimed)
     seals = _seals(settings)
     reporter = BrokerReporter(where, seals=seals, on_reported=metrics.reported)
     telling = Telling(reporter)
     connections = settings.slots * len(Lane)
-    transport = Transports(
+    transport: Transport = Transports(
         HttpTransport(settings.attempt_deadline_seconds, connections),
         SmtpTransport(settings.attempt_deadline_seconds, connections),
     )
+    attempting: Callable[..., Attempting] = Attempting
+    if tracing is not None:
+        transport, attempting = tracing.transport(transport), tracing.attempting()
     patience = Patience(
         Backoff(settings.backoff_base_seconds, settings.backoff_cap_seconds),
         settings.retry_horizon_seconds,
@@ -88,14 +99,15 @@ def parts_of(settings: Settings, where: Broker) -> Parts:
         routes=routes,
         claims=claims,
         doubts=Doubts(routes, transport, patience),
-        attempting=Attempting(routes, claims, exchange, telling, ending, patience, metrics),
+        attempting=attempting(routes, claims, exchange, telling, ending, patience, metrics),
         ending=ending,
         telling=telling,
         patience=patience,
         watch=metrics,
         copies_breed=not where.is_amqp,
     )
-    return Parts(delivery, routes, claims, reporter, _posting(settings, reporter, metrics), metrics, seals)
+    posting = _posting(settings, reporter, metrics)
+    return Parts(delivery, routes, claims, reporter, posting, metrics, seals, tracing)
 
 
 def _seals(settings: Settings) -> Seals:
@@ -103,6 +115,15 @@ def _seals(settings: Settings) -> Seals:
     keys = [key.get_secret_value() for key in settings.seal_keys]
     longest = settings.claims_retention_days * _DAY / 2
     return Seals(keys, required=settings.seal_required, longest=longest)
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if not settings.tracing:
+        return None
+    from services.mailer.tracing.tracing import Tracing  # noqa: PLC0415 - it needs optional packages
+
+    scheme = settings.broker_url.get_secret_value().partition(":")[0]
+    return Tracing.of_environment("rabbitmq" if scheme.startswith("amqp") else scheme.removesuffix("s"))
 
 
 def _metrics(routes: Routes) -> Metrics:

@@ -7,10 +7,19 @@ name: see :mod:`services.mailer.secret_files`.
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
@@ -34,6 +43,12 @@ def _networks(given: Any) -> Any:
 
 def _listed(given: Any) -> Any:
     return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
+
+def _traceable(wanted: bool) -> bool:  # noqa: FBT001 - pydantic's signature
+    if wanted and find_spec("opentelemetry") is None:
+        raise ValueError("needs the packages of the dependency group tracing")
+    return wanted
 
 
 class Settings(SettingsWithSecretFiles, BaseSettings):
@@ -166,6 +181,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
 
     host: str = "127.0.0.1"
     """Address that it is served at; the mailer listens for nothing else."""
+
+    tracing: Annotated[bool, AfterValidator(_traceable)] = False
+    """Whether traces are exported by OpenTelemetry, which reads all else from its variables, ``OTEL_…``."""
 
     log_format: Literal["auto", "columns", "json"] = "auto"
     """``auto`` writes columns on a terminal and JSON elsewhere."""

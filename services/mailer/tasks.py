@@ -183,15 +183,16 @@ def register(
     welcome: Welcome,
     bug_retry_limit: int,
     bug_backoff_cap: int,
+    base: type[MailerTask] | None = None,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Give ``app`` its tasks, and return them: ``send_email`` and ``send_welcome_email``."""
+    """Give ``app`` its tasks, of the class *base*, and return them: first ``send_email``, then the other."""
     options: dict[str, Any] = {
         "bind": True,
         # Celery would otherwise give the task to every other app of this process, too.
         "shared": False,
         "base": type(
             "BoundTask",
-            (MailerTask,),
+            (base or MailerTask,),
             {
                 "abstract": True,
                 "background": background,

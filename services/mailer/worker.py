@@ -20,6 +20,7 @@ from celery.signals import (
     task_unknown,
     worker_init,
     worker_ready,
+    worker_shutdown,
     worker_shutting_down,
 )
 from celery.worker import state
@@ -170,6 +171,7 @@ def create_worker(settings: Settings) -> Celery:
         welcome=Welcome(Address(email=settings.welcome_sender, name=settings.welcome_sender_name)),
         bug_retry_limit=settings.bug_retry_limit,
         bug_backoff_cap=settings.bug_backoff_cap_seconds,
+        base=_base(parts),
     )
     webhook_tasks.register(app, posting=parts.posting, background=background)
     _connect_signals(settings, app, parts, background)
@@ -235,10 +237,18 @@ async def _close(routes: Routes) -> None:
     routes.close()
 
 
+def _base(parts: Parts) -> type[tasks.MailerTask]:
+    if parts.tracing is None:
+        return tasks.MailerTask
+    from services.mailer.tracing.tasks import traced_task  # noqa: PLC0415 - it needs optional packages
+
+    return traced_task(parts.tracing.tracer, parts.tracing.system)
+
+
 def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: BackgroundLoop) -> None:
     @setup_logging.connect(weak=False)
     def configure_logging(**_: Any) -> None:
-        logs.configure(settings.log_format, settings.log_level)
+        logs.configure(settings.log_format, settings.log_level, traced=settings.tracing)
 
     if parts.seals:
 
@@ -268,6 +278,11 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
         # Whoever waits for an account or a turn goes back to the broker; what has begun is finished.
         background.submit(_close(parts.routes))
         background.submit(app.announcer.say_goodbye())
+
+    @worker_shutdown.connect(weak=False)
+    def flush(**_: Any) -> None:
+        if parts.tracing is not None:
+            parts.tracing.exporting.close()
 
     @task_unknown.connect(weak=False)
     def report_unknown(name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002 - Celery's name

@@ -159,7 +159,7 @@ def test_the_dockerfile_builds_that_very_image(service: str) -> None:
     assert expected == [line for line in stages[service] if line.startswith(("COPY", "ADD"))]
     runs = [line for line in stages[f"build-{service}"] if line.startswith(("COPY", "ADD", "RUN"))]
     assert [
-        f"RUN {SYNC.format(service=service)} --no-cache",
+        f"RUN {SYNC.format(service=service)} ${{TRACING:+--only-group tracing}} --no-cache",
         "COPY shared shared",
         f"COPY services/{service} services/{service}",
         "RUN python -m compileall -q shared services",

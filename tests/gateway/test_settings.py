@@ -55,6 +55,7 @@ PROMISED: dict[str, Any] = {
     "lame_duck_seconds": 0.0,
     "drain_timeout_seconds": 20.0,
     "idempotency_retention_seconds": 86_400.0,
+    "tracing": False,
     "log_format": "auto",
     "log_level": "INFO",
 }

@@ -69,6 +69,7 @@ PROMISED: dict[str, Any] = {
     "health_directory": None,
     "metrics_port": 0,
     "host": "127.0.0.1",
+    "tracing": False,
     "log_format": "auto",
     "log_level": "INFO",
 }

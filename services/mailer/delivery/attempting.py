@@ -79,7 +79,7 @@ class Attempting:
             tried.add(attempt.account.name)
             with attempt.place:
                 self.telling.began(attempt.subject)
-                outcome, may_go = await self._ask(attempt)
+                outcome, may_go = await self.ask(attempt)
             self.watch.attempted(attempt.account.name, outcome)
             try:
                 following = await self._elsewhere(attempt, outcome, tried) if may_go else None
@@ -89,7 +89,7 @@ class Attempting:
                 return await self._conclude(attempt, outcome)
             attempt = following
 
-    async def _ask(self, attempt: Attempt) -> tuple[Outcome, bool]:
+    async def ask(self, attempt: Attempt) -> tuple[Outcome, bool]:
         """Make the exchange; say what came of it, and whether another account may be asked at once."""
         try:
             if failpoints.armed:
