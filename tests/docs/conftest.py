@@ -15,7 +15,7 @@ from tests.docs.reading import Reader, clone
 def at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Somebody who has typed ``make run`` and left it running."""
     reader = Reader(clone(tmp_path_factory.mktemp("reader") / "pillarbox"))
-    make_run = "$ make run\nPillarbox is listening on …"
+    make_run = "$ make run\nAPI key: …"
     try:
         reader.follow(Block(Path(__file__), 0, 0, "console", {"background": ""}, make_run))
         yield reader

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +27,10 @@ from tests.docs.shell import LONGEST_SECONDS, Background, Python, Shell
 from tests.flow.system import BIN
 from tests.servers.server import free_port
 
-PORTS = ("8080", "9025", "6379", "9000")
-"""Ports that pages speak of: the gateway's, the fake provider's, Redis', the reader's own server's."""
+PORTS = ("8080", "9025", "9026", "6379", "9000")
+"""Ports that pages speak of: the gateway's, two fake providers', Redis', and a server of the reader's own."""
 
-KEY = "key-of-whoever-reads-the-documents"
+PRINTED_KEY = re.compile(r"^API key: +(\S+)$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Reader:
     running: list[tuple[Background, int | None]] = field(default_factory=list)
     """What runs in the background, and the section that it ends with."""
     printed: str = ""
+    key: str = ""
+    """The API key that ``make run`` has printed."""
     _shell: Shell = field(init=False)
     _python: Python = field(init=False)
 
@@ -51,10 +54,9 @@ class Reader:
             "PYTHONWARNINGS": "ignore",
             "PYTHONUNBUFFERED": "1",
             "PILLARBOX_LOG_FORMAT": "columns",
-            "PILLARBOX_DEVELOPMENT_KEY": KEY,
             "PILLARBOX_PORT": self.ports["8080"],
             "PORT": self.ports["8080"],
-            "KEY": KEY,
+            **({"KEY": self.key} if self.key else {}),
         }
         self._shell = Shell(self.folder, environment)
         self._python = Python(self.folder, environment)
@@ -85,7 +87,7 @@ class Reader:
         elif block.language in {"sh", "bash"}:
             self._expect(block, Command(text), *self._shell.run(text))
         elif block.language == "python":
-            status, self.printed = self._python.run(text, str(block), {"KEY": KEY})
+            status, self.printed = self._python.run(text, str(block), {"KEY": self.key})
             assert status == int("fails" in block.marks), f"{block}\n{self.printed}"
         elif "output" in block.marks:
             missing = missing_line(text.splitlines(), self.printed)
@@ -94,8 +96,9 @@ class Reader:
     def _type(self, block: Block, text: str) -> None:
         for command in commands(text):
             if command.stands_for:
-                continue
-            if "background" in block.marks:
+                assert command.stands_for == "KEY", f"{block}: nobody knows {command.stands_for}"
+                self._shell.run(f"KEY={self.key}")
+            elif "background" in block.marks:
                 self._leave_running(block, command)
             else:
                 self._expect(block, command, *self._shell.run(command.text))
@@ -116,6 +119,9 @@ class Reader:
             said = f"{block}\n{command.text}\nsays no {missing!r}, but\n{background.output}"
             assert time.monotonic() < deadline, said
             time.sleep(0.05)
+        if printed := PRINTED_KEY.search(background.output):
+            self.key = printed[1]
+            self._shell.run(f"KEY={self.key}")
 
     def _end(self, section: int | None) -> None:
         """End what runs until the section before this one; all of it if None."""
@@ -132,9 +138,8 @@ class Reader:
 
 
 def clone(folder: Path) -> Path:
-    """A folder that looks like a clone, with everything that runs leave behind of its own."""
-    folder.mkdir()
-    for entry in ROOT.iterdir():
-        if entry.name not in {"var", ".git"} and not entry.name.endswith("_cache"):
-            (folder / entry.name).symlink_to(entry)
+    """A copy of the tree, in which a page may do what it likes; the environment is the tests' own."""
+    left_out = shutil.ignore_patterns(".git", ".venv", "var", "node_modules", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, folder, ignore=left_out, symlinks=True)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder

@@ -37,7 +37,7 @@ def reader(page: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     else:
         home: Reader = request.getfixturevalue("at_home")
         (folder / "var").symlink_to(home.folder / "var")
-        somebody = Reader(folder, ports=Reader.ports_beside(home))
+        somebody = Reader(folder, ports=Reader.ports_beside(home), key=home.key)
     yield somebody
     somebody.close()
 
