@@ -18,6 +18,7 @@ FROM build AS build-gateway
 # --build-arg TRACING=1 adds what traces need: see docs/tracing.md.
 ARG TRACING=
 RUN uv sync --frozen --only-group gateway ${TRACING:+--only-group tracing} --no-cache
+RUN uv export --frozen --only-group gateway ${TRACING:+--only-group tracing} --format cyclonedx1.5 --output-file sbom.cdx.json --quiet
 COPY shared shared
 COPY services/gateway services/gateway
 RUN python -m compileall -q shared services
@@ -25,6 +26,7 @@ RUN python -m compileall -q shared services
 FROM build AS build-mailer
 ARG TRACING=
 RUN uv sync --frozen --only-group mailer ${TRACING:+--only-group tracing} --no-cache
+RUN uv export --frozen --only-group mailer ${TRACING:+--only-group tracing} --format cyclonedx1.5 --output-file sbom.cdx.json --quiet
 COPY shared shared
 COPY services/mailer services/mailer
 RUN python -m compileall -q shared services
@@ -48,6 +50,7 @@ FROM service AS gateway
 LABEL org.opencontainers.image.title="Pillarbox gateway" \
       org.opencontainers.image.description="Takes e-mail over HTTP and answers at once."
 COPY --from=build-gateway /app/.venv .venv
+COPY --from=build-gateway /app/sbom.cdx.json ./
 COPY --from=build-gateway /app/shared shared
 COPY --from=build-gateway /app/services services
 ENV PILLARBOX_HOST=0.0.0.0
@@ -58,6 +61,7 @@ FROM service AS mailer
 LABEL org.opencontainers.image.title="Pillarbox mailer" \
       org.opencontainers.image.description="Delivers e-mail through a provider."
 COPY --from=build-mailer /app/.venv .venv
+COPY --from=build-mailer /app/sbom.cdx.json ./
 COPY --from=build-mailer /app/shared shared
 COPY --from=build-mailer /app/services services
 CMD ["celery", "-A", "services.mailer.worker", "worker", "-l", "INFO"]

@@ -20,6 +20,8 @@ PEERS := var/bench/peers
 
 IMAGES := gateway mailer fake-esp
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ADVISORIES ?=
+IGNORE ?=
 ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine) >/dev/null && echo $(engine))))
 ENGINE_OPTIONS ?=
 REGISTRY ?=
@@ -35,7 +37,7 @@ TORTURE = $(call option,SEED,seed) $(call option,MESSAGES,messages) $(call optio
 	$(call option,ON_UNCERTAIN,on-uncertain) $(call option,BROKER,broker) $(call option,DATABASE,database) \
 	$(call option,PACE,pace) $(call option,EACH,each) $(call option,KINDS,kinds) $(call option,CODE,code)
 
-.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture bench bench-report check format images clean
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture bench bench-report audit check format sbom images clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -83,6 +85,9 @@ bench: $(INSTALLED) ## Measure beside bare aiohttp and others        (SCENARIO= 
 bench-report: $(INSTALLED) ## Write the last figures into docs/performance.md
 	@$(BIN)/python -m bench report
 
+audit: $(INSTALLED) ## Known advisories against what is pinned    (ADVISORIES=copy of OSV, IGNORE=ids)
+	@$(BIN)/python deploy/audit.py $(if $(ADVISORIES),--advisories '$(ADVISORIES)') $(foreach id,$(IGNORE),--ignore '$(id)')
+
 check: $(INSTALLED) ## Lint, types, architecture; what pre-commit runs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -98,6 +103,13 @@ install: $(INSTALLED) ## Make .venv and install what uv.lock pins
 
 lock: $(INSTALLED) ## Resolve the dependencies anew
 	$(BIN)/uv lock --upgrade
+
+sbom: $(INSTALLED) ## Write what each image is made of into var/sbom (CycloneDX)
+	@mkdir -p var/sbom
+	@for service in gateway mailer; do \
+		$(BIN)/uv export --quiet --frozen --only-group $$service --format cyclonedx1.5 \
+			--output-file var/sbom/$$service.cdx.json && echo var/sbom/$$service.cdx.json; \
+	done
 
 images: $(addprefix image-,$(IMAGES)) ## Build all images        (ENGINE=docker|podman|buildah REGISTRY=host/)
 

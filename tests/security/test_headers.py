@@ -122,7 +122,7 @@ def test_not_everything_was_refused(tried: dict[str, list[tuple[str, int, str]]]
     """Or nothing was shown by it."""
     taken = {place for place, answers in tried.items() if 202 in {status for _, status, _ in answers}}
 
-    assert {"subject", "a recipient's name", "a header's value", "a file's name", "metadata"} <= taken
+    assert {"subject", "the sender's quoted name", "a header's value", "a file's name", "metadata"} <= taken
 
 
 def test_a_variable_writes_no_header(box: System) -> None:
