@@ -127,6 +127,8 @@ def start(
     given = {"BROKER": broker, "LEDGER": os.environ.get("LEDGER"), "CLAIMS": os.environ.get("CLAIMS")}
     # A developer's own server has neither TLS nor a public address.
     environment.setdefault("PILLARBOX_WEBHOOK_NETWORKS", LOOPBACK)
+    if is_embedded():
+        environment.setdefault("PILLARBOX_OUTBOX_DIRECTORY", str(OUTBOX))  # the dashboard's inbox
     environment.update({f"PILLARBOX_{name}_URL": url for name, url in given.items() if url})
     if command[: len(GATEWAY)] != GATEWAY:
         environment.pop("PILLARBOX_DEVELOPMENT_KEY", None)  # none of the mailer's business

@@ -29,6 +29,7 @@ from services.gateway.api.webhook_events import WebhookEventHandlers
 from services.gateway.api.webhooks import WebhookHandlers
 from services.gateway.bulk_replay import BulkReplay
 from services.gateway.dashboard.dashboard import add_dashboard
+from services.gateway.dashboard.things import Things
 from services.gateway.decisions import Decisions
 from services.gateway.event_stream import EventStreams
 from services.gateway.ledger.feed import Feed
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> web.Application:
     current = (lambda: None) if tracing is None else tracing.current
     acceptance = Acceptance(parts.writer, held, trace=current)
     templates = Templates(stored)
+    editing = Editing(stored, templates)
     tokens = Tokens.of([key.get_secret_value() for key in settings.unsubscribe_keys])
     drafting = Drafting(templates, Unsubscribing.of(settings.public_url, tokens))
     scheduling = Scheduling(parts.ledger, Schedule(parts.sessions))
@@ -107,7 +109,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(ApiKeyHandlers(issuing, body).routes())
     app.add_routes(SuppressionHandlers(suppressions, body).routes())
     app.add_routes(StatisticsHandlers(Report(parts.sessions)).routes())
-    app.add_routes(TemplateHandlers(stored, Editing(stored, templates), body).routes())
+    app.add_routes(TemplateHandlers(stored, editing, body).routes())
     management = WebhookManagement(Webhooks(parts.sessions), WebhookHistory(parts.sessions))
     app.add_routes(WebhookHandlers(management, body, settings.webhook_networks).routes())
     app.add_routes(WebhookEventHandlers(management).routes())
@@ -122,7 +124,20 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(app[HEALTH].routes())
     description = describe(version=__version__, body_limit=settings.body_limit_bytes)
     app.add_routes(Reference(description).routes())
-    add_dashboard(app, parts, settings)
+    things = Things(
+        ledger=parts.ledger,
+        listing=listing,
+        scheduling=scheduling,
+        decisions=decisions,
+        suppressions=suppressions,
+        management=management,
+        networks=settings.webhook_networks,
+        stored=stored,
+        editing=editing,
+        issuing=issuing,
+        outbox_directory=settings.outbox_directory,
+    )
+    add_dashboard(app, parts, settings, things)
     app.cleanup_ctx.append(parts.run)
     return app
 

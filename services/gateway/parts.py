@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -47,7 +46,7 @@ from services.gateway.settings import Settings
 from services.gateway.sweeper import Sweeper
 from services.gateway.templates.folder import TemplateFolder
 from services.gateway.tenants import keys
-from services.gateway.tenants.callers import Caller, Permission
+from services.gateway.tenants.callers import DEVELOPMENT, Caller, Permission
 from services.gateway.tenants.key_use import KeyUse
 from services.gateway.tenants.keyring import Keyring
 from services.gateway.webhooks.dispatcher import WebhookDispatcher
@@ -271,7 +270,7 @@ def _development(settings: Settings) -> dict[bytes, Caller]:
     """The one key that the ledger does not know of, where the settings allow it."""
     if settings.development_key is None:
         return {}
-    caller = Caller("default", UUID(int=0), Permission.FULL)
+    caller = Caller("default", DEVELOPMENT, Permission.FULL)
     return {keys.digest(settings.development_key.get_secret_value()): caller}
 
 

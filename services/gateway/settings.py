@@ -191,6 +191,10 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     seal_required: bool = True
     """Whether what is not sealed is refused where there are keys; off only while keys are handed out."""
 
+    outbox_directory: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = None
+    """Folder that the mailer's provider ``outbox`` writes, which has it under the same name: the dashboard
+    shows it as an inbox.  None unless it is named: elsewhere no gateway reads files of a mailer."""
+
     lame_duck_seconds: Annotated[float, Field(ge=0)] = 0.0
     """On shutdown, how long requests are still taken while readiness is red, until balancers know."""
 

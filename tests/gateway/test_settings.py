@@ -52,6 +52,7 @@ PROMISED: dict[str, Any] = {
     "dashboard_session_seconds": 43_200.0,
     "seal_keys": (),
     "seal_required": True,
+    "outbox_directory": None,
     "lame_duck_seconds": 0.0,
     "drain_timeout_seconds": 20.0,
     "idempotency_retention_seconds": 86_400.0,

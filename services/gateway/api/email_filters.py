@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +18,8 @@ from services.gateway.problems import FieldError, Problem
 from services.gateway.submission import filters
 from shared.signatures import Lane
 
+_Readers = Mapping[str, tuple[str, Callable[[str], Any]]]
+
 
 def read_listing(query: MultiMapping[str]) -> tuple[Filters, Page]:
     """Read the filters and the cursor out of a request's query.
@@ -25,14 +27,8 @@ def read_listing(query: MultiMapping[str]) -> tuple[Filters, Page]:
     Raises:
         Problem: 422 naming every parameter that cannot be used.
     """
-    found: dict[str, Any] = {}
-    failed = _repeated(query)
-    for name, (field, read) in _FILTERS.items():
-        if name in query:
-            try:
-                found[field] = read(query[name])
-            except ValueError as error:
-                failed.append(FieldError(f"/{name}", str(error)))
+    found, failed = _read(query, _FILTERS)
+    failed = _repeated(query) + failed
     try:
         page = read_page(query, filters=_FILTERS)
     except Problem as problem:
@@ -40,6 +36,30 @@ def read_listing(query: MultiMapping[str]) -> tuple[Filters, Page]:
     if failed:
         raise problems.invalid_fields(failed)
     return Filters(**found), page
+
+
+def read_filters(query: Mapping[str, str], more: _Readers = MappingProxyType({})) -> Filters:
+    """Read filters alone, of a query that is known to hold nothing else; *more* than lists take, too.
+
+    Raises:
+        Problem: 422 naming every parameter that cannot be used.
+    """
+    found, failed = _read(query, {**_FILTERS, **more})
+    if failed:
+        raise problems.invalid_fields(failed)
+    return Filters(**found)
+
+
+def _read(query: Mapping[str, str], readers: _Readers) -> tuple[dict[str, Any], list[FieldError]]:
+    found: dict[str, Any] = {}
+    failed = []
+    for name, (field, read) in readers.items():
+        if name in query:
+            try:
+                found[field] = read(query[name])
+            except ValueError as error:
+                failed.append(FieldError(f"/{name}", str(error)))
+    return found, failed
 
 
 def _repeated(query: MultiMapping[str]) -> list[FieldError]:
@@ -73,7 +93,7 @@ def moment(text: str) -> datetime:
         raise ValueError(f"{error} (in a URL + is written %2B)") from None
 
 
-_FILTERS: Final[MappingProxyType[str, tuple[str, Callable[[str], Any]]]] = MappingProxyType(
+_FILTERS: Final[_Readers] = MappingProxyType(
     {
         "status": ("status", _status),
         "to": ("recipient", filters.recipient),

@@ -133,7 +133,7 @@ class Emails:
     async def get_email(self, request: web.Request) -> web.Response:
         """Show a message and its state."""
         row = await self._find(request)
-        return web.json_response(represent_email(_signature(row), **_state(row)))
+        return web.json_response(represent_row(row))
 
     @needs(Permission.READING)
     async def get_events(self, request: web.Request) -> web.Response:
@@ -209,7 +209,13 @@ def _answer(ids: Sequence[UUID | None]) -> bytes:
     return item_answer(message_id)
 
 
-def _signature(row: Any) -> SendEmail | SendWelcomeEmail:
+def represent_row(row: Any) -> dict[str, Any]:
+    """Give a message of the ledger as ``GET /emails/{id}`` does."""
+    return represent_email(signature_of(row), **_state(row))
+
+
+def signature_of(row: Any) -> SendEmail | SendWelcomeEmail:
+    """Read a message of the ledger."""
     signature = SendEmail if row.task == SendEmail.task else SendWelcomeEmail
     # What is left of a message whose bodies are purged still reads as one.
     return signature.parse(row.arguments or row.summary)

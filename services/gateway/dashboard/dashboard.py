@@ -12,12 +12,13 @@ from services.gateway.dashboard.login import Login
 from services.gateway.dashboard.navigation import Pages
 from services.gateway.dashboard.overview import Overview
 from services.gateway.dashboard.sessions import Door
+from services.gateway.dashboard.things import Things
 from services.gateway.ledger.dashboard_sessions import DashboardSessions
 from services.gateway.parts import Parts
 from services.gateway.settings import Settings
 
 
-def add_dashboard(app: web.Application, parts: Parts, settings: Settings) -> None:
+def add_dashboard(app: web.Application, parts: Parts, settings: Settings, things: Things) -> None:
     """Give the gateway its pages, if it is to have any."""
     if not settings.dashboard:
         return
@@ -27,12 +28,12 @@ def add_dashboard(app: web.Application, parts: Parts, settings: Settings) -> Non
     key = settings.development_key
     app.add_routes(files.routes())
     app.add_routes(Login(frame, door, None if key is None else key.get_secret_value()).routes())
-    for pages in _pages(frame):
+    for pages in _pages(frame, things):
         app.add_routes(pages.routes())
         if pages.entry is not None:
             frame.entries.append(pages.entry)
 
 
-def _pages(frame: Frame) -> Iterable[Pages]:
+def _pages(frame: Frame, things: Things) -> Iterable[Pages]:
     """Every group of pages, in the order of the menu."""
-    return (Overview(frame),)
+    return (Overview(frame), *things.pages(frame))

@@ -10,6 +10,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _STEPS: Final = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"))
 _MANY: Final = 100
 _SECOND_MS: Final = 1000
+_KILO: Final = 1000
 
 
 def moment(at: datetime) -> str:
@@ -20,6 +21,20 @@ def moment(at: datetime) -> str:
 def iso(at: datetime) -> str:
     """A point in time for the attribute ``datetime``."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def precise(at: datetime) -> str:
+    """A point in time to the millisecond, in UTC: events of a message follow each other closely."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def size(count: float) -> str:
+    """A number of bytes in its unit, by thousands."""
+    for unit in ("bytes", "kB"):
+        if count < _KILO:
+            return f"{count:.0f} {unit}"
+        count /= _KILO
+    return f"{count:.1f} MB"
 
 
 def ago(at: datetime, now: datetime | None = None) -> str:
@@ -57,6 +72,8 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "moment": moment,
     "iso": iso,
     "ago": ago,
+    "precise": precise,
+    "size": size,
     "span": span,
     "latency": latency,
     "number": number,

@@ -79,6 +79,12 @@ class Listing:
         async with self._turn(_COUNTING_PATIENCE) as connection:
             return await count(connection, filters.streams(tenant), conditions, filters.span())
 
+    async def owners(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the tenant of each message that the ledger knows of."""
+        query = sa.select(messages.c.id, messages.c.tenant).where(messages.c.id.in_(ids))
+        async with self._sessions.reading() as connection:
+            return {row.id: row.tenant for row in await connection.execute(query)}
+
     async def _meet(
         self, connection: AsyncConnection, tenant: str, filters: Filters, page: Page
     ) -> tuple[list[UUID], bool]:

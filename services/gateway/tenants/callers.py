@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 
@@ -18,6 +19,10 @@ class Permission(StrEnum):
     """Looking at everything but keys, changing nothing."""
 
 
+DEVELOPMENT: Final = UUID(int=0)
+"""The id of the development key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The owner of the API key that a request came with."""
@@ -30,6 +35,11 @@ class Caller:
     """The domains it may send from, in lower case and A-labels; None for any."""
     rate: float | None = None
     """Requests a second; None for the gateway's default."""
+
+    @property
+    def is_development(self) -> bool:
+        """Whether it is the key of a developer's own machine, which the ledger does not know of."""
+        return self.key_id == DEVELOPMENT
 
     def may(self, needed: Permission) -> bool:
         """Whether the key suffices for a call that needs *needed*."""
