@@ -37,7 +37,7 @@ TORTURE = $(call option,SEED,seed) $(call option,MESSAGES,messages) $(call optio
 	$(call option,ON_UNCERTAIN,on-uncertain) $(call option,BROKER,broker) $(call option,DATABASE,database) \
 	$(call option,PACE,pace) $(call option,EACH,each) $(call option,KINDS,kinds) $(call option,CODE,code)
 
-.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture bench bench-report audit check format sbom images clean
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture bench bench-report audit check format sbom images wheel release clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -118,8 +118,16 @@ image-%:
 	$(ENGINE) build $(ENGINE_OPTIONS) --target $* --tag $(REGISTRY)pillarbox-$*:$(VERSION) \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) .
 
+wheel: $(INSTALLED) ## Build the command line as a wheel, into dist/
+	@rm -f dist/*.whl dist/*.tar.gz
+	@$(BIN)/uv build --quiet --wheel --sdist --out-dir dist
+	@ls dist/*.whl dist/*.tar.gz
+
+release: $(INSTALLED) ## Write a version wherever it stands  (VERSION=1.2.3, NEXT=1 after a release; docs/releasing.md)
+	@$(BIN)/python deploy/release.py $(VERSION) $(if $(NEXT),--next)
+
 clean: ## Remove what was installed and what runs left behind (var/)
-	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv var dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # Debian's python3 comes without ensurepip; where we may, we add it.
 $(INSTALLED): pyproject.toml uv.lock

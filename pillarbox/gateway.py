@@ -28,7 +28,9 @@ class Gateway:
 
     place: Place
     patience: float = 10.0
-    """Seconds that a request is repeated for while the gateway is away or asks to wait."""
+    """Seconds that a request is repeated for while the gateway asks to wait."""
+    reach: float = 1.0
+    """Seconds that it is repeated for while nobody is there: most often the address is wrong."""
     on_wait: Any = None
     """Told how many seconds are waited before a repetition."""
     _client: httpx.Client | None = field(default=None, init=False)
@@ -62,7 +64,7 @@ class Gateway:
         import httpx  # noqa: PLC0415 - help and mistakes must not wait for it
 
         safe = repeatable or method == "GET" or "Idempotency-Key" in (headers or {})
-        deadline = time.monotonic() + self.patience
+        begun = time.monotonic()
         wait = _SHORTEST_SECONDS
         while True:
             try:
@@ -71,13 +73,13 @@ class Gateway:
                 )
             except httpx.TransportError as error:
                 certain = isinstance(error, httpx.ConnectError)
-                if not (safe or certain) or time.monotonic() + wait > deadline:
+                if not (safe or certain) or time.monotonic() + wait > begun + self.reach:
                     raise self.unreachable(error) from None
                 pause = wait
             else:
                 if response.is_success:
                     return response.json() if response.content else None
-                if not _may_repeat(response, safe=safe) or time.monotonic() + wait > deadline:
+                if not _may_repeat(response, safe=safe) or time.monotonic() + wait > begun + self.patience:
                     raise failure_of(response)
                 pause = _asked_to_wait(response) or wait
             if self.on_wait is not None:
@@ -153,9 +155,8 @@ def failure_of(response: httpx.Response) -> Failure:
     """Say what an answer other than success means."""
     try:
         told = response.json()
-        details = {
-            name: told[name] for name in ("statusCode", "name", "errors", "message_id") if name in told
-        }
+        details = {name: told[name] for name in ("name", "errors", "message_id") if name in told}
+        details["statusCode"] = response.status_code
         message = f"{response.status_code} {told['name']}: {told['message']}"
     except (ValueError, KeyError, TypeError):
         details = {"statusCode": response.status_code}

@@ -44,7 +44,7 @@ def connected(callback: AnyCallback) -> AnyCallback:
     def with_gateway(
         output: Output, *arguments: Any, url: str | None, api_key: str | None, **options: Any
     ) -> Any:
-        gateway = Gateway(find_place(url, api_key), SHORT_PATIENCE, waiting)
+        gateway = Gateway(find_place(url, api_key), SHORT_PATIENCE, on_wait=waiting)
         try:
             return callback(output, gateway, *arguments, **options)
         finally:

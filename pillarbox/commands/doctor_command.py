@@ -31,7 +31,7 @@ def command(output: Output, gateway: Gateway, *, remote: bool) -> int:
 
     No e-mail is sent. The exit status is 1 if any check failed.
     """
-    gateway.patience = 0
+    gateway.patience = gateway.reach = 0
     failed = False
     for finding in _findings(gateway, remote=remote):
         failed = failed or finding["status"] == "failed"

@@ -68,7 +68,7 @@ def command(
     The other columns stand for the template's variables.  Bad rows are named, and stop nobody else's.
     The same command again goes on where it was stopped, and sends nothing twice.
     """
-    gateway.patience = patience
+    gateway.patience = gateway.reach = patience
     recipients = Recipients(file, column, _kinds(gateway, template))
     total = sum(1 for _ in recipients.rows())
     for name in recipients.passed_over():

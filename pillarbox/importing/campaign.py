@@ -95,7 +95,9 @@ class Campaign:
                 )
             reasons = {result.error for result in results}
             if number == 0 and len(results) > 1 and len(reasons) == 1 and None not in reasons:
-                raise Failure(f"The gateway refuses every message of the first batch{reasons.pop()}", REFUSED)
+                raise Failure(
+                    f"The gateway refuses every message of the first batch: {reasons.pop()}", REFUSED
+                )
 
     def _due(self) -> Iterator[Item]:
         seen: dict[str, int] = {}

@@ -38,11 +38,16 @@ class Journal:
         try:
             self._file = self.path.open("a+b")
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._read(self._file)
         except BlockingIOError:
+            self.__exit__()
             raise Failure(f"{self.path}: another import is at work on it.", MISUSED) from None
         except OSError as error:
+            self.__exit__()
             raise Failure(f"{self.path}: {error.strerror} (--journal)", MISUSED) from None
-        self._read(self._file)
+        except Failure:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.command.typing import Ended, typed
 from tests.fakes.dialect import Call, Verdict, spoken
 from tests.fakes.sendgrid import FakeSendGrid
-from tests.flow.system import System
+from tests.flow.system import BIN, ROOT, System
 
 API_KEY = "SG.canary-key-that-no-output-may-show"
 
@@ -60,3 +64,43 @@ def pillarbox(system: System) -> Type:
         return typed(*arguments, **{**place, **options})
 
     return type_it
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program outside the checkout, without the settings of whoever runs the tests."""
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PILLARBOX_", "PYTHON"))
+    }
+    return subprocess.run(
+        command,
+        cwd="/",
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built by uv itself, for which it needs nothing from elsewhere."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run(BIN / "uv", "build", "--offline", "--wheel", "--out-dir", folder, ROOT)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of a fresh environment, with the versions of the lock file."""
+    folder = tmp_path_factory.mktemp("environment")
+    pins = folder / "pins.txt"
+    exported = ["export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project", "--no-hashes"]
+    run(BIN / "uv", *exported, "--project", ROOT, "--output-file", pins)
+    run(BIN / "uv", "venv", "--python", sys.executable, folder / "venv")
+    into = folder / "venv" / "bin"
+    done = run(BIN / "uv", "pip", "install", "--python", into / "python", "--constraint", pins, wheel)
+    assert done.returncode == 0, done.stderr
+    return into

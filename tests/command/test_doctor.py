@@ -13,10 +13,7 @@ from services.gateway.commands.doctor import doctor as gateway_doctor
 from services.mailer.doctor.command import doctor as mailer_doctor
 from services.mailer.providers.base import Request, Response
 from services.mailer.providers.credentials import answer, question
-from tests.command.conftest import API_KEY, Type
-from tests.command.typing import typed
 from tests.fakes.smtp import FakeSmtp
-from tests.flow.system import System
 from tests.mailer.made import KEY, made
 from tests.servers.server import free_port
 
@@ -45,43 +42,6 @@ def seen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         return status, findings
 
     return ask
-
-
-def test_a_healthy_system_is_healthy(
-    system: System, pillarbox: Type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From afar, at the gateway and at the mailer; the provider takes the key, and nothing is sent."""
-    for name, value in system.mailers[0].environment.items():
-        monkeypatch.setenv(name, value)
-    settings = {name: value for name, value in system.mailers[0].environment.items() if "PILLARBOX_" in name}
-    ended = pillarbox("doctor", "--json", **settings)
-    findings = ended.objects()
-
-    assert (0, set()) == (ended.status, {each["found"] for each in findings if each["status"] != "ok"})
-    assert {"from afar", "gateway", "mailer"} == {each["service"] for each in findings}
-    assert {
-        "gateway",
-        "ledger",
-        "broker",
-        "clock",
-        "version",
-        "API key",
-        "schema",
-        "claims",
-        "account sendgrid",
-    } <= {each["check"] for each in findings}
-    assert system.key not in ended.out
-    assert API_KEY not in ended.out
-
-
-def test_from_afar_what_is_wrong_comes_with_advice(pillarbox: Type) -> None:
-    """A key that is none, a gateway that is none."""
-    wrong_key = pillarbox("doctor", "--remote", PILLARBOX_API_KEY="pb_wrong")
-    nobody = typed("doctor", "--remote", "--url", f"http://127.0.0.1:{free_port()}", "--json").object()
-
-    assert 1 == wrong_key.status
-    assert "failed   from afar · API key: 403 invalid_api_key" in wrong_key.out
-    assert ("failed", True) == (nobody["status"], "PILLARBOX_URL" in nobody["advice"])
 
 
 @pytest.mark.parametrize(

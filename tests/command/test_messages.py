@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command.conftest import FakeSendGridWithScopes, Type
+from tests.command.conftest import FakeSendGridWithScopes, Type, run
 from tests.fakes import faults
 from tests.fakes.entry import Entry
 from tests.flow.system import System, until
@@ -195,6 +195,17 @@ def test_what_is_not_there_and_what_is_not_allowed_have_statuses_of_their_own(pi
 
     assert 3 == pillarbox("show", "01a20445-5769-75a9-8d4b-0b1e6846ad17").status
     assert (5, True, False) == (wrong.status, "PILLARBOX_API_KEY" in wrong.err, "canary" in wrong.err)
+
+
+def test_the_installed_command_sends(
+    installed: Path, system: System, sendgrid: FakeSendGridWithScopes
+) -> None:
+    """Out of the wheel, in an environment of its own."""
+    place = {"PILLARBOX_URL": f"http://127.0.0.1:{system.port}", "PILLARBOX_API_KEY": system.key}
+    ended = run(installed / "pillarbox", "send", *LETTER, "--body", "x", "--wait", "--json", **place)
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert 1 == len(_sent(sendgrid, json.loads(ended.stdout.splitlines()[0])["id"]))
 
 
 def _sent(fake: FakeSendGridWithScopes, message_id: str) -> list[Entry]:
