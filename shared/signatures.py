@@ -254,6 +254,25 @@ class RecordEvent(Signature):
         return self.QUEUE
 
 
+class RecordEvents(Signature):
+    """The same for many events at once, in a queue of its own: most of what an event costs is its message.
+
+    Gateways before 0.4 do not read that queue.  So events are put together only where some gateway
+    consumes it, and go one by one otherwise.
+    """
+
+    task: ClassVar[str] = "gateway.record_events"
+    QUEUE: ClassVar[Literal["gateway.batches"]] = "gateway.batches"
+    MOST: ClassVar[int] = 100
+    """Events that writers put together; readers take any number."""
+
+    events: tuple[RecordEvent, ...]
+
+    @property
+    def queue(self) -> str:
+        return self.QUEUE
+
+
 class PostWebhook(Signature):
     """Gateway to mailer: make one attempt to tell a tenant's own server of an event.
 

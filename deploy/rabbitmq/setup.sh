@@ -75,10 +75,10 @@ ctl add_vhost "$VHOST"
 
 user gateway "$gateway_password"
 rights gateway \
-    "^($exchanges|gateway\.(events|mailers|alarms|dead))\$" \
-    "^($exchanges|gateway\.(events|mailers|alarms|dead))\$" \
-    "^($exchanges|gateway\.(events|mailers|alarms))\$"
-keys gateway pillarbox "^($consumed|gateway\.events)\$" '^gateway\.(events|mailers)$'
+    "^($exchanges|gateway\.(events|batches|mailers|alarms|dead))\$" \
+    "^($exchanges|gateway\.(events|batches|mailers|alarms|dead))\$" \
+    "^($exchanges|gateway\.(events|batches|mailers|alarms))\$"
+keys gateway pillarbox "^($consumed|gateway\.(events|batches))\$" '^gateway\.(events|batches|mailers)$'
 keys gateway pillarbox.dead "$nothing" '^(gateway\.#|#\.mailer\.#)$'
 
 user mailer "$mailer_password"
@@ -87,7 +87,7 @@ rights mailer \
     "^($exchanges|$consumed|mailer\.dead|$delayed)\$" \
     "^($exchanges|$consumed|$delayed)\$"
 # A retry goes back to its lane; a webhook's next attempt is the gateway's to publish.
-keys mailer pillarbox "^($lanes|gateway\.(events|mailers))\$" "^(#\.)?$consumed\$"
+keys mailer pillarbox "^($lanes|gateway\.(events|batches|mailers))\$" "^(#\.)?$consumed\$"
 keys mailer pillarbox.dead "$nothing" '^(#\.)?mailer\.#$'
 
 echo "RabbitMQ is ready: virtual host $VHOST, users gateway and mailer."

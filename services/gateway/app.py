@@ -119,7 +119,14 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(streams.end)
     readers = {name: account.reader(name) for name, account in settings.provider_events.items()}
     fetcher = fetching.Fetcher(fetching.get)
-    intake = Intake(readers, parts.dispatch.publish, fetcher, courtesy=parts.courtesy, trace=current)
+    intake = Intake(
+        readers,
+        parts.dispatch.publish,
+        fetcher,
+        courtesy=parts.courtesy,
+        trace=current,
+        together=lambda: parts.recorder.reads_batches,
+    )
     app.add_routes(ProviderEvents(intake, body).routes())
     app.add_routes(app[HEALTH].routes())
     description = describe(version=__version__, body_limit=settings.body_limit_bytes)

@@ -7,13 +7,16 @@ gateway's queue has no gateway that listens; the claim keeps the truth then, and
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import structlog
+from amqp.exceptions import AccessRefused
 from kombu import Connection, Producer
 
 from services.mailer import frames
@@ -21,7 +24,7 @@ from services.mailer.batching import Batching
 from services.mailer.broker import Broker
 from services.mailer.delivery.ports import UnreportedError
 from shared.seals import HEADER, Seals
-from shared.signatures import RecordEvent, Signature
+from shared.signatures import RecordEvent, RecordEvents, Signature
 
 log = structlog.get_logger()
 
@@ -29,6 +32,8 @@ _CONFIRM_SECONDS = 10.0
 _TRIES = 3
 _IDLE_SECONDS = 5.0
 """After so long without an event the connection is looked at before it is trusted."""
+_LOOK_SECONDS = 10.0
+"""How long it is believed whether batches are read."""
 
 
 class BrokerReporter:
@@ -53,6 +58,7 @@ class BrokerReporter:
         self._published = 0
         self._blocked = False
         self._used = 0.0
+        self._looked_until, self._is_read, self._is_returned = 0.0, False, False  # the queue of batches
         self._mentions: set[asyncio.Task[None]] = set()
 
     async def report(self, signature: Signature) -> None:
@@ -85,8 +91,7 @@ class BrokerReporter:
             try:
                 self._connect()
                 if self._frames is not None:
-                    self._write(self._frames, signatures)
-                    self._await_confirms()
+                    self._publish_confirmed(self._frames, signatures)
                 else:
                     self._put(signatures)
             except UnreportedError:
@@ -95,6 +100,10 @@ class BrokerReporter:
                 self._disconnect()
                 if tries == _TRIES - 1:
                     raise UnreportedError from error
+                if isinstance(error, AccessRefused) and self._is_read:
+                    # The rights are those of an older version: batches are not this mailer's to publish.
+                    self._looked_until, self._is_read = math.inf, False
+                    log.warning("batches.refused")
                 time.sleep(tries)  # at once the first time: the old connection may just have ended
             else:
                 self._used = time.monotonic()
@@ -113,6 +122,26 @@ class BrokerReporter:
                 content_type=frames.CONTENT_TYPE,
                 content_encoding=frames.CONTENT_ENCODING,
             )
+
+    def _publish_confirmed(self, writer: frames.Frames, signatures: Sequence[Signature]) -> None:
+        gathered = together(signatures) if len(signatures) > 1 and self._batches_are_read() else signatures
+        self._is_returned = False
+        self._write(writer, gathered)
+        self._await_confirms()
+        if self._is_returned:  # the queue is gone since it was looked for
+            self._looked_until, self._is_read = time.monotonic() + _LOOK_SECONDS, False
+            self._write(writer, signatures)
+            self._await_confirms()
+
+    def _batches_are_read(self) -> bool:
+        """Whether some gateway consumes batches: one of an older version does not."""
+        now = time.monotonic()
+        if now > self._looked_until:
+            assert self._connection is not None  # noqa: S101 - _connect() has just made it
+            self._looked_until, self._is_read = now + _LOOK_SECONDS, False
+            with suppress(*self._connection.channel_errors), self._connection.connection.channel() as channel:
+                self._is_read = channel.queue_declare(RecordEvents.QUEUE, passive=True).consumer_count > 0
+        return self._is_read
 
     def _write(self, writer: frames.Frames, signatures: Sequence[Signature]) -> None:
         assert self._connection is not None  # noqa: S101 - _connect() has just made it
@@ -154,7 +183,7 @@ class BrokerReporter:
             channel.confirm_select()
             channel.events["basic_ack"].add(self._on_ack)
             channel.events["basic_nack"].add(_on_nack)
-            channel.events["basic_return"].add(_on_return)
+            channel.events["basic_return"].add(self._on_return)
         self._producer = Producer(channel, auto_declare=False)
         self._unconfirmed, self._published, self._blocked = set(), 0, False
         self._connection = connection
@@ -196,11 +225,22 @@ class BrokerReporter:
         else:
             self._unconfirmed.discard(delivery_tag)
 
+    def _on_return(self, _error: Exception, _exchange: str, routing_key: str, _message: Any) -> None:
+        if routing_key == RecordEvents.QUEUE:
+            self._is_returned = True
+        else:
+            log.warning("event.unroutable", queue=routing_key)
+
 
 def _on_nack(_delivery_tag: int, _multiple: bool) -> None:  # noqa: FBT001 - AMQP's signature
     msg = "the broker refused an event"
     raise ConnectionError(msg)
 
 
-def _on_return(_error: Exception, _exchange: str, routing_key: str, _message: Any) -> None:
-    log.warning("event.unroutable", queue=routing_key)
+def together(signatures: Sequence[Signature]) -> list[Signature]:
+    """Put events into batches, at the end, and leave everything else as it is."""
+    events = [one for one in signatures if isinstance(one, RecordEvent)]
+    others = [one for one in signatures if not isinstance(one, RecordEvent)]
+    most = RecordEvents.MOST
+    starts = range(0, len(events), most)
+    return [*others, *(RecordEvents(events=tuple(events[start : start + most])) for start in starts)]

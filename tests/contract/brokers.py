@@ -18,7 +18,7 @@ from services.gateway.relay.amqp import AmqpPublisher
 from services.gateway.relay.publisher import Publisher
 from services.gateway.relay.virtual import VirtualPublisher
 from services.mailer import broker as mailer_broker
-from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, RecordEvent
+from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, MAILER_QUEUES, RecordEvent, RecordEvents
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 
@@ -28,6 +28,7 @@ _QUEUES = (
     *MAILER_QUEUES,
     "mailer.dead",
     RecordEvent.QUEUE,
+    RecordEvents.QUEUE,
     "gateway.mailers",
     "gateway.dead",
     "gateway.alarms",

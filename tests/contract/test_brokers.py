@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publisher
 from services.mailer.delivery.ports import UnreportedError
 from services.mailer.reporter import BrokerReporter
-from shared.signatures import EXCHANGE, Address, RecordEvent, RecordWebhookAttempt, SendEmail
+from shared.signatures import EXCHANGE, Address, RecordEvent, RecordEvents, RecordWebhookAttempt, SendEmail
 from tests.contract.brokers import (
     CONFIRM_TIMEOUT,
     PATIENCE,
@@ -46,7 +46,7 @@ from tests.servers.server import free_port
 
 ROOT = Path(__file__).parents[2]
 TRANSACTIONAL, BULK = "mailer.transactional", "mailer.bulk"
-EVENTS, DEAD = RecordEvent.QUEUE, "gateway.dead"
+EVENTS, BATCHES, DEAD = RecordEvent.QUEUE, RecordEvents.QUEUE, "gateway.dead"
 CANARY = "canary@example.org"
 BROKERS = ("rabbitmq", "redis", "embedded")
 
@@ -414,6 +414,86 @@ def test_a_late_confirm_is_not_credited_to_another_message(rabbit: RabbitMQPlace
 
 
 # The mailer reports
+
+
+async def reads_batches(place: RabbitMQPlace) -> None:
+    """Wait until some gateway does; what it declares last."""
+
+    def is_read() -> bool:
+        with place.connect() as connection:
+            try:
+                declared = connection.default_channel.queue_declare(BATCHES, passive=True)
+            except NotFound:
+                return False
+            return bool(declared.consumer_count)
+
+    assert await asyncio.to_thread(until, is_read)
+
+
+async def report_many(reporter: BrokerReporter, numbers: Iterable[int], word: str = "sending") -> None:
+    """At the same moment, as attempts that run beside each other do."""
+    await asyncio.gather(*(reporter.report(event(word=word, attempt=number)) for number in numbers))
+
+
+async def test_events_travel_together_where_a_gateway_reads_batches(rabbit: RabbitMQPlace) -> None:
+    """A hundred in one message; what a lone attempt reports goes by itself."""
+    with _reporting(rabbit) as reporter:
+        async with recording(rabbit):
+            await reads_batches(rabbit)
+            await report_many(reporter, range(2))  # the mailer has seen that somebody reads them
+        await reporter.report(event(attempt=2))
+        await report_many(reporter, range(3, 203))
+        waiting = {queue: await asyncio.to_thread(rabbit.depth, queue) for queue in (EVENTS, BATCHES)}
+        async with recording(rabbit) as ledger:
+            await ledger.wait_for(201)
+
+    assert {EVENTS: 1, BATCHES: 2} == waiting
+    assert list(range(2, 203)) == sorted(recorded.attempt for recorded in ledger.events)
+    assert [0, 0] == [await asyncio.to_thread(rabbit.depth, queue) for queue in (EVENTS, BATCHES)]
+
+
+async def test_events_travel_alone_where_only_older_gateways_read(rabbit: RabbitMQPlace) -> None:
+    """The queue may be there already, or be gone since it was looked for."""
+    async with recording(rabbit):  # of this version, before it was taken back
+        await reads_batches(rabbit)
+    with _reporting(rabbit) as reporter:
+        await report_many(reporter, range(2))
+        alone = await asyncio.to_thread(rabbit.depth, EVENTS)
+        reporter._is_read = True
+        rabbit.server.delete_queue(BATCHES)
+        await report_many(reporter, range(2, 5))
+
+    assert (2, 5) == (alone, await asyncio.to_thread(rabbit.depth, EVENTS))
+
+
+async def test_a_mailer_without_the_right_to_batches_reports_events_alone(rabbit: RabbitMQPlace) -> None:
+    """Where the rights are those of an older version."""
+    async with recording(rabbit) as ledger:
+        await reads_batches(rabbit)
+        rights = ("pillarbox", "^gateway[.]events$", ".*")
+        rabbit.server.ctl("set_topic_permissions", "--vhost", "pillarbox", "mailer", *rights)
+        with _reporting(rabbit) as reporter:
+            await report_many(reporter, range(3))
+            await report_many(reporter, range(3, 6))
+            await ledger.wait_for(6)
+    rabbit.server.run_setup()
+
+    assert list(range(6)) == sorted(recorded.attempt for recorded in ledger.events)
+
+
+async def test_what_is_refused_keeps_nothing_else_of_its_batch_from_being_recorded(
+    rabbit: RabbitMQPlace,
+) -> None:
+    """The batch is kept for a human; recording the rest of it twice does no harm."""
+    events = tuple(event(word=word, attempt=n) for n, word in enumerate(("sending", "bad", "sent")))
+    async with recording(rabbit, refuses="bad") as ledger:
+        await reads_batches(rabbit)
+        body, task = wire.body(RecordEvents(events=events).arguments()), RecordEvents.task
+        await asyncio.to_thread(lambda: rabbit.put(BATCHES, body, task=task))
+        await ledger.wait_for(2)
+        await soon(lambda: rabbit.depth(DEAD) == 1)
+
+    assert ["sending", "sent"] == ledger.words
 
 
 @pytest.fixture

@@ -25,14 +25,13 @@ from services.gateway.ledger.deposit import Entry, Key
 from services.gateway.submission.email import parse_email
 from services.mailer.claims.claims import Claims, Granted, Settlement, State, Wish
 from services.mailer.reporter import BrokerReporter
-from shared.signatures import RecordEvent
+from shared.signatures import RecordEvents
 from tests.contract.brokers import RabbitMQPlace
 from tests.contract.ledgers import Gateway, deposit, event, gateway
 from tests.contract.mailers import ACCOUNT, Stores
 from tests.contract.stock import watched
-from tests.contract.test_brokers import _settings, recording  # noqa: F401 - a fixture
+from tests.contract.test_brokers import _settings, reads_batches, recording, report_many  # noqa: F401 - a fixture
 from tests.contract.test_brokers import entry as message
-from tests.contract.test_brokers import event as report
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -179,22 +178,23 @@ def test_a_batch_is_published_in_one_write(rabbitmq: RabbitMQ) -> None:
     assert 4 == len(writes.sizes)
 
 
-async def test_a_thousand_events_are_reported_in_two_writes(rabbitmq: RabbitMQ) -> None:
+async def test_a_thousand_events_are_ten_messages_in_two_writes(rabbitmq: RabbitMQ) -> None:
     """Those of attempts that end at the same moment; a group holds 500."""
     place = RabbitMQPlace(rabbitmq)
-    async with recording(place):  # a gateway that has been there
-        pass
     reporter = BrokerReporter(place.mailer)
-    await reporter.report(report())  # connects
+    async with recording(place) as ledger:
+        await reads_batches(place)
+        await report_many(reporter, range(2))  # connects, and looks whether batches are read
+        await ledger.wait_for(2)
     assert reporter._connection is not None
     writes = Writes(reporter._connection.connection.transport)
 
-    await asyncio.gather(*(reporter.report(report()) for _ in range(THOUSAND)))
+    await report_many(reporter, range(THOUSAND))
     reporter._thread.submit(reporter._disconnect).result()
     reporter._thread.shutdown()
 
     assert 2 == len(writes.sizes)
-    assert await asyncio.to_thread(place.depth, RecordEvent.QUEUE) == THOUSAND + 1
+    assert 10 == await asyncio.to_thread(place.depth, RecordEvents.QUEUE)
 
 
 def test_an_everyday_message_is_accepted_in_few_calls() -> None:

@@ -28,6 +28,7 @@ from shared.signatures import (
     MAILER_QUEUES,
     PostWebhook,
     RecordEvent,
+    RecordEvents,
     RecordMailer,
 )
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.servers.rabbitmq import RabbitMQ
 
-EVENTS = RecordEvent.QUEUE
+EVENTS, BATCHES = RecordEvent.QUEUE, RecordEvents.QUEUE
 WEBHOOKS = PostWebhook.QUEUE
 PRESENCE = RecordMailer.QUEUE
 CONSUMED = (*MAILER_QUEUES, WEBHOOKS)
@@ -47,7 +48,7 @@ WORK = QUORUM | {
     "x-overflow": "reject-publish",
     "x-delivery-limit": 20,
 }
-OWNER = dict.fromkeys((EVENTS, PRESENCE, ALARMS, "gateway.dead"), "gateway") | dict.fromkeys(
+OWNER = dict.fromkeys((EVENTS, BATCHES, PRESENCE, ALARMS, "gateway.dead"), "gateway") | dict.fromkeys(
     (*CONSUMED, "mailer.dead"), "mailer"
 )
 FOREIGN = [(user, queue) for queue, owner in OWNER.items() for user in ("gateway", "mailer") if user != owner]
@@ -109,6 +110,7 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
     with connect(rabbitmq, "gateway") as gateway:
         for queue in (
             work(EVENTS),
+            work(BATCHES),
             work(PRESENCE),
             dead("gateway.dead", "gateway.#"),
             dead(ALARMS, "#.mailer.#"),
@@ -135,10 +137,16 @@ def test_gateway_sends_to_mailer_and_sees_the_depth(broker: RabbitMQ, queue: str
 
 
 @pytest.mark.parametrize("user", ["mailer", "gateway"])
-def test_events_reach_gateway(broker: RabbitMQ, user: str) -> None:
-    """Events come from the mailer, and from the gateway itself, which receives the webhooks."""
-    publish(broker, user, EXCHANGE, EVENTS)
-    assert EVENTS == move(broker, "gateway", EVENTS)
+@pytest.mark.parametrize("queue", [EVENTS, BATCHES])
+def test_events_reach_gateway(broker: RabbitMQ, user: str, queue: str) -> None:
+    """Events come from the mailer, and from the gateway itself, which receives the webhooks.
+
+    Either looks first whether anybody reads batches.
+    """
+    publish(broker, user, EXCHANGE, queue)
+    passively = True
+    assert 1 == attempt(broker, user, "queue_declare", queue, passively).message_count
+    assert queue == move(broker, "gateway", queue)
 
 
 def test_a_mailer_tells_of_itself(broker: RabbitMQ) -> None:

@@ -24,6 +24,7 @@ from shared.signatures import (
     OnUncertain,
     PostWebhook,
     RecordEvent,
+    RecordEvents,
     RecordMailer,
     RecordWebhookAttempt,
     SendEmail,
@@ -49,6 +50,7 @@ KINDS: dict[str, type[Signature]] = {
     "send_email": SendEmail,
     "send_welcome_email": SendWelcomeEmail,
     "record_event": RecordEvent,
+    "record_events": RecordEvents,
     "post_webhook": PostWebhook,
     "record_webhook_attempt": RecordWebhookAttempt,
     "record_mailer": RecordMailer,
@@ -136,6 +138,18 @@ TODAY: dict[str, Signature] = {
         provider_message_id="0100018c-000000",
         provider_event_id="5d2a",
     ),
+    "record_events.two": RecordEvents(
+        events=(
+            RecordEvent(message_id=MESSAGE_ID, event="sending", at=AT, attempt=1, provider="sendgrid"),
+            RecordEvent(
+                event="delivered",
+                at=AT,
+                provider="ses",
+                provider_message_id="0100018c-000000",
+                provider_event_id="5d2a",
+            ),
+        )
+    ),
     "post_webhook.minimal": PostWebhook(
         delivery_id=MESSAGE_ID, attempt=1, url="https://example.com/", payload="{}", secrets=()
     ),
@@ -189,6 +203,7 @@ LEAST = {
     SendEmail: "send_email.minimal",
     SendWelcomeEmail: "send_welcome_email.without_message_id",
     RecordEvent: "record_event.minimal",
+    RecordEvents: "record_events.two",
     PostWebhook: "post_webhook.minimal",
     RecordWebhookAttempt: "record_webhook_attempt.minimal",
     RecordMailer: "record_mailer.minimal",
@@ -197,6 +212,7 @@ REQUIRED = [
     *((SendEmail, field) for field in ("message_id", "from", "to", "subject")),
     (SendWelcomeEmail, "email"),
     *((RecordEvent, field) for field in ("event", "at")),
+    (RecordEvents, "events"),
     *((PostWebhook, field) for field in ("delivery_id", "attempt", "url", "payload", "secrets")),
     *((RecordWebhookAttempt, field) for field in ("delivery_id", "attempt", "at")),
     *((RecordMailer, field) for field in ("mailer_id", "at", "started_at")),
@@ -398,6 +414,7 @@ def test_task_names_are_for_ever() -> None:
         SendEmail: "mailer.send_email",
         SendWelcomeEmail: "mailer.send_welcome_email",
         RecordEvent: "gateway.record_event",
+        RecordEvents: "gateway.record_events",
         PostWebhook: "mailer.post_webhook",
         RecordWebhookAttempt: "gateway.record_webhook_attempt",
         RecordMailer: "gateway.record_mailer",
@@ -411,7 +428,7 @@ def test_queue_names_are_for_ever() -> None:
     bulk = SendEmail(**LEAST_EMAIL, lane=Lane.BULK)
     expected = (
         *("mailer.transactional", "mailer.bulk", "mailer.transactional", "gateway.events"),
-        *("mailer.webhooks", "gateway.events", "gateway.mailers"),
+        *("gateway.batches", "mailer.webhooks", "gateway.events", "gateway.mailers"),
     )
 
     assert expected == (
@@ -419,6 +436,7 @@ def test_queue_names_are_for_ever() -> None:
         bulk.queue,
         TODAY["send_welcome_email.with_message_id"].queue,
         TODAY["record_event.minimal"].queue,
+        TODAY["record_events.two"].queue,
         TODAY["post_webhook.minimal"].queue,
         TODAY["record_webhook_attempt.minimal"].queue,
         TODAY["record_mailer.minimal"].queue,

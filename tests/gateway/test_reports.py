@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from services.gateway.ledger.ledger_event import LedgerEvent
-from services.gateway.recording.reports import read_report
-from shared.signatures import Feedback, RecordEvent, RecordWebhookAttempt
+from services.gateway.recording.reports import read_reports
+from shared.signatures import Feedback, RecordEvent, RecordEvents, RecordWebhookAttempt, Signature
 
 ID = UUID("0199a3b2-5c1e-7d4f-8a6b-3c2d1e0f9a8b")
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -19,7 +19,7 @@ TOLD: dict[str, Any] = {"message_id": ID, "event": "bounced", "at": AT, "provide
 TOLD |= {"provider": "ses", "recipient": "ann@example.org", "reason": "550"}
 
 
-def body(signature: RecordEvent | RecordWebhookAttempt) -> bytes:
+def body(signature: Signature) -> bytes:
     """A task message (Celery protocol 2)."""
     return b"[[],%s,{}]" % signature.arguments()
 
@@ -27,7 +27,9 @@ def body(signature: RecordEvent | RecordWebhookAttempt) -> bytes:
 @pytest.mark.parametrize("headers", [None, {}, {"task": RecordEvent.task}], ids=["none", "empty", "named"])
 def test_a_message_without_a_name_is_an_event(headers: dict[str, Any] | None) -> None:
     """As whatever is reported by hand may be."""
-    event = read_report(headers, body(RecordEvent(message_id=ID, event="sent", at=AT, attempt=2, series=1)))
+    (event,) = read_reports(
+        headers, body(RecordEvent(message_id=ID, event="sent", at=AT, attempt=2, series=1))
+    )
 
     assert LedgerEvent(ID, "1:2:sent", "sent", "mailer", AT, attempt=2, series=1) == event
 
@@ -36,7 +38,18 @@ def test_the_name_tells_an_attempt_at_a_webhook() -> None:
     """It comes through the same queue."""
     attempt = RecordWebhookAttempt(delivery_id=ID, attempt=1, at=AT, status_code=204)
 
-    assert attempt == read_report({"task": RecordWebhookAttempt.task}, body(attempt))
+    assert (attempt,) == read_reports({"task": RecordWebhookAttempt.task}, body(attempt))
+
+
+def test_a_batch_is_as_many_events() -> None:
+    """In the order in which they were put into it."""
+    told, *_ = events = (RecordEvent.model_validate(TOLD), RecordEvent(message_id=ID, event="sent", at=AT))
+    headers = {"task": RecordEvents.task, "traceparent": "of the call"}
+
+    read = read_reports(headers, body(RecordEvents(events=events)))
+
+    assert [LedgerEvent.of(event) for event in events] == list(read)
+    assert LedgerEvent.of(told, "of the call").trace == read[0].trace  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +60,14 @@ def test_the_name_tells_an_attempt_at_a_webhook() -> None:
         ({}, json.dumps([[], {"event": "sent"}, {}]).encode()),
         ({}, b"[" * 100_000),
         ({}, b"{}"),
+        ({"task": RecordEvents.task}, b'[[],{"events":[{"event":"sent"}]},{}]'),
     ],
-    ids=["another task", "another body", "no message", "nested", "no list"],
+    ids=["another task", "another body", "no message", "nested", "no list", "a batch with a bad event"],
 )
 def test_anything_else_is_refused(headers: dict[str, Any], content: bytes) -> None:
     """It goes where dead letters go."""
     with pytest.raises(ValueError):  # noqa: PT011 - whichever of them it is
-        read_report(headers, content)
+        read_reports(headers, content)
 
 
 @pytest.mark.parametrize(

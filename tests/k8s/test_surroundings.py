@@ -8,12 +8,19 @@ from pathlib import Path
 
 from services.gateway.settings import Settings as GatewaySettings
 from services.mailer.settings import Settings as MailerSettings
-from shared.signatures import MAILER_QUEUES, PostWebhook, RecordEvent
+from shared.signatures import MAILER_QUEUES, PostWebhook, RecordEvent, RecordEvents
 from tests.k8s.processes import ours, processes
 from tests.k8s.rendering import MANIFESTS, ROOT, TRIALS, Rendered, render
 from tests.k8s.workloads import containers, pod_of, quantity
 
-QUEUES = {*MAILER_QUEUES, PostWebhook.QUEUE, RecordEvent.QUEUE, "mailer.dead", "gateway.dead"}
+QUEUES = {
+    *MAILER_QUEUES,
+    PostWebhook.QUEUE,
+    RecordEvent.QUEUE,
+    RecordEvents.QUEUE,
+    "mailer.dead",
+    "gateway.dead",
+}
 
 
 def test_queues_are_called_by_their_names(development: Rendered) -> None:

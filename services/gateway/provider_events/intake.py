@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -15,7 +15,7 @@ from services.gateway.courtesy import Courtesy
 from services.gateway.provider_events.fetching import Fetcher
 from services.gateway.provider_events.reader import Aside, Call, Fetch, Reader, Reading
 from services.gateway.relay.publisher import Outgoing
-from shared.signatures import RecordEvent
+from shared.signatures import RecordEvent, RecordEvents
 
 Publish = Callable[[list[Outgoing]], Awaitable[None]]
 """Returns once the broker has all of them, see :meth:`.Dispatch.publish`."""
@@ -31,7 +31,7 @@ class Taken:
 
     trace: str | None = None
     """Of the call."""
-    events: list[Outgoing] = field(default_factory=list)
+    events: list[RecordEvent] = field(default_factory=list)
     asides: Counter[Aside] = field(default_factory=Counter)
     fetched: list[Fetch] = field(default_factory=list)
 
@@ -52,6 +52,7 @@ class Intake:
         courtesy: Courtesy | None = None,
         *,
         trace: Callable[[], str | None] = lambda: None,
+        together: Callable[[], bool] = lambda: False,
     ) -> None:
         self._readers = readers
         self._publish = publish
@@ -59,6 +60,7 @@ class Intake:
         self._clock = clock
         self._courtesy = courtesy or Courtesy()
         self._trace = trace
+        self._together = together
         self._turn = asyncio.Lock()
 
     def __contains__(self, account: str) -> bool:
@@ -80,16 +82,16 @@ class Intake:
             found = await self._fetcher.fetch(wanted)
             taken.fetched.append(wanted)
             wanted = await self._read(reading, found, taken)
-        await self._publish_all(taken.events)
+        await self._publish_all(taken)
         return taken
 
-    async def _publish_all(self, events: list[Outgoing]) -> None:
-        start = 0
-        while start < len(events):
+    async def _publish_all(self, taken: Taken) -> None:
+        make, start = _in_batches if self._together() else _one_by_one, 0
+        while start < len(taken.events):
             # The thread that publishes keeps the interpreter to itself for as long as a batch takes.
             size = _SMALL_BATCH if self._courtesy.is_called_for else _BATCH
             begun = time.perf_counter()
-            await self._publish(events[start : start + size])
+            await self._publish(make(taken.events[start : start + size], taken.trace))
             await self._courtesy.rest(time.perf_counter() - begun)
             start += size
 
@@ -115,4 +117,15 @@ def _note(step: RecordEvent | Aside, taken: Taken) -> None:
     if isinstance(step, Aside):
         taken.asides[step] += 1
     else:
-        taken.events.append(Outgoing(uuid4(), step.task, step.queue, step.arguments(), taken.trace))
+        taken.events.append(step)
+
+
+def _one_by_one(events: Sequence[RecordEvent], trace: str | None) -> list[Outgoing]:
+    return [Outgoing(uuid4(), each.task, each.queue, each.arguments(), trace) for each in events]
+
+
+def _in_batches(events: Sequence[RecordEvent], trace: str | None) -> list[Outgoing]:
+    most = RecordEvents.MOST
+    parts = [tuple(events[start : start + most]) for start in range(0, len(events), most)]
+    batches = [RecordEvents(events=part) for part in parts]
+    return [Outgoing(uuid4(), each.task, each.queue, each.arguments(), trace) for each in batches]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,22 +68,26 @@ class Pending:
         self._records = records
         self._loop = loop
         self._acknowledge = acknowledge
-        self._kept: list[tuple[Any, Report]] = []
+        self._kept: deque[tuple[Any, Sequence[Report]]] = deque()
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        """How many reports are kept."""
+        return self._count
 
-    def add(self, message: Any, report: Report) -> None:
-        """Keep a report, and what is to be acknowledged once it is recorded."""
-        self._kept.append((message, report))
+    def add(self, message: Any, reports: Sequence[Report]) -> None:
+        """Keep reports, and what is to be acknowledged once they are recorded."""
+        self._kept.append((message, reports))
+        self._count += len(reports)
 
     def settle(self) -> bool:
         """Record and acknowledge what is kept; False when the ledger is away."""
-        while some := self._kept[:_AT_ONCE]:
+        while self._kept:
+            some = self._oldest()
             if failpoints.armed:
                 failpoints.passed("e.before_record")
             try:
-                self._wait_for([report for _, report in some])
+                self._wait_for([report for _, reports in some for report in reports])
             except LedgerUnavailableError:
                 log.warning("ledger.unavailable", during="record")
                 return False
@@ -93,22 +98,47 @@ class Pending:
                 if failpoints.armed:
                     failpoints.passed("e.before_ack")
                 self._acknowledge([message for message, _ in some])
-                del self._kept[: len(some)]
+                for _ in some:
+                    self._let_go()
         return True
+
+    def _oldest(self) -> list[tuple[Any, Sequence[Report]]]:
+        """As many messages as make a transaction, but one at least."""
+        some: list[tuple[Any, Sequence[Report]]] = []
+        count = 0
+        for message, reports in self._kept:
+            count += len(reports)
+            if some and count > _AT_ONCE:
+                break
+            some.append((message, reports))
+        return some
+
+    def _let_go(self) -> None:
+        _, reports = self._kept.popleft()
+        self._count -= len(reports)
 
     def _settle_one_by_one(self, count: int) -> bool:
         """Record what can be recorded; a report the database refuses must not stop the others."""
         for _ in range(count):
-            message, report = self._kept[0]
+            message, reports = self._kept[0]
             try:
-                self._wait_for([report])
-                message.ack()
+                # All of them are tried.
+                taken = [self._is_taken(report) for report in reports]
             except LedgerUnavailableError:
                 return False
-            except EntryRefusedError:
-                log.error("event.refused", message_id=_named(report))  # noqa: TRY400 - it may hold addresses
-                message.reject()  # to gateway.dead
-            self._kept.pop(0)
+            if not all(taken):
+                message.reject()  # to gateway.dead; what is recorded already does no harm there
+            else:
+                message.ack()
+            self._let_go()
+        return True
+
+    def _is_taken(self, report: Report) -> bool:
+        try:
+            self._wait_for([report])
+        except EntryRefusedError:
+            log.error("event.refused", message_id=_named(report))  # noqa: TRY400 - it may hold addresses
+            return False
         return True
 
     def _wait_for(self, reports: Sequence[Report]) -> None:

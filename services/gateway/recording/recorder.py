@@ -1,4 +1,4 @@
-"""The recorder: takes what was reported off ``gateway.events`` and writes it to the ledger.
+"""The recorder: takes off its queues what was reported, and writes it to the ledger.
 
 Reports are acknowledged only after the ledger committed them.  While the ledger is away they are
 kept here, up to the prefetch limit, and the rest waits in the broker.
@@ -25,9 +25,9 @@ from services.gateway.broker import HEARTBEAT_SECONDS, Broker
 from services.gateway.recording.dead_letters import read_dead_letter
 from services.gateway.recording.pending import Pending, Records, all_at_once, one_by_one
 from services.gateway.recording.presence import Presence, Tell
-from services.gateway.recording.reports import read_report
+from services.gateway.recording.reports import read_reports
 from shared.seals import Seals, Verdict
-from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent
+from shared.signatures import DEAD_LETTER_EXCHANGE, EXCHANGE, RecordEvent, RecordEvents
 
 log = structlog.get_logger()
 
@@ -35,6 +35,8 @@ ALARMS = "gateway.alarms"
 """The queue with copies of the mailer's dead letters."""
 
 _PREFETCH = 500
+_BATCHES_PREFETCH = 20
+"""Each holds up to a hundred events."""
 _ALARMS_PREFETCH = 4
 """They come with their bodies, attachments and all."""
 _RECONNECT_SECONDS = 1.0
@@ -77,6 +79,12 @@ class Recorder:
         self._presence_interval = presence_interval
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._reads_batches = False
+
+    @property
+    def reads_batches(self) -> bool:
+        """Whether what is published as :class:`.RecordEvents` is read here."""
+        return self._reads_batches
 
     def start(self) -> None:
         """Begin to consume, from the running loop."""
@@ -110,7 +118,7 @@ class Recorder:
             if self._broker.is_amqp:
                 # py-amqp would wait for ever for a broker that is there and does not answer.
                 connection.connection.sock.settimeout(_ANSWER_SECONDS)
-                _consume_amqp(connection, pending, self._seals, self._on_dead_letter)
+                self._reads_batches = _consume_amqp(connection, pending, self._seals, self._on_dead_letter)
             else:
                 channel = connection.channel()
                 queue = Queue(RecordEvent.QUEUE)(channel)
@@ -135,24 +143,43 @@ class Recorder:
 
 def _consume_amqp(
     connection: Connection, pending: Pending, seals: Seals, on_dead_letter: Callable[[str | None], object]
-) -> None:
+) -> bool:
+    """Say whether batches are consumed, too."""
     channel = connection.channel()
     dead = Exchange(DEAD_LETTER_EXCHANGE, "topic", durable=True)
     Queue("gateway.dead", dead, routing_key="gateway.#", queue_arguments=_QUORUM)(channel).declare()
-    exchange, name = Exchange(EXCHANGE, "topic", durable=True), RecordEvent.QUEUE
-    queue = Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)(channel)
+    queue = _queue(RecordEvent.QUEUE)(channel)
     queue.declare()
     _consume(channel, queue, _reports(pending, seals), _PREFETCH)
-    channel = connection.channel()
     # As the mailer binds its own: a retried message's key begins with Celery's delay bits.
-    alarms = Queue(ALARMS, dead, routing_key="#.mailer.#", queue_arguments=_ALARM_ARGUMENTS)(channel)
+    alarms = Queue(ALARMS, dead, routing_key="#.mailer.#", queue_arguments=_ALARM_ARGUMENTS)
+    take = _dead_letters(pending, on_dead_letter)
+    if error := _consume_if_allowed(connection, alarms, take, _ALARMS_PREFETCH):
+        log.error("dead_letters.unwatched", error=error)
+    batches = _queue(RecordEvents.QUEUE)
+    error = _consume_if_allowed(connection, batches, _reports(pending, seals), _BATCHES_PREFETCH)
+    if error:
+        log.warning("batches.unread", error=error)
+    return not error
+
+
+def _queue(name: str) -> Queue:
+    exchange = Exchange(EXCHANGE, "topic", durable=True)
+    return Queue(name, exchange, routing_key=name, queue_arguments=_QUEUE_ARGUMENTS)
+
+
+def _consume_if_allowed(
+    connection: Connection, queue: Queue, on_message: Callable[[Any], None], prefetch: int
+) -> str | None:
+    """Return what is wrong if the rights are those of an older version; single events matter more."""
+    channel = connection.channel()
+    bound = queue(channel)
     try:
-        alarms.declare()
+        bound.declare()
     except connection.channel_errors as error:
-        # The rights are those of an older version.  Events are more important than alarms.
-        log.error("dead_letters.unwatched", error=type(error).__name__)  # noqa: TRY400 - the type says it
-    else:
-        _consume(channel, alarms, _dead_letters(pending, on_dead_letter), _ALARMS_PREFETCH)
+        return type(error).__name__
+    _consume(channel, bound, on_message, prefetch)
+    return None
 
 
 def _consume(channel: Any, queue: Queue, on_message: Callable[[Any], None], prefetch: int) -> None:
@@ -180,7 +207,7 @@ def _reports(pending: Pending, seals: Seals) -> Callable[[Any], None]:
             message.reject()  # to gateway.dead
             return
         try:
-            pending.add(message, read_report(message.headers, message.body))
+            pending.add(message, read_reports(message.headers, message.body))
         except ValueError as error:
             log.error("signature.invalid", error=type(error).__name__)  # noqa: TRY400 - the body may hold addresses
             message.reject()  # to gateway.dead
@@ -194,7 +221,7 @@ def _dead_letters(pending: Pending, on_dead_letter: Callable[[str | None], objec
         log.error("message.dead_lettered", **letter.told())
         on_dead_letter(letter.reason)
         if event := letter.event():
-            pending.add(message, event)
+            pending.add(message, (event,))
         else:
             message.ack()  # whoever rejected it has reported it
 

@@ -1,20 +1,20 @@
-"""What comes through the queue ``gateway.events``, read."""
+"""What comes through the queues ``gateway.events`` and ``gateway.batches``, read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
 
 from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.relay.wire import trace_of
-from shared.signatures import RecordEvent, RecordWebhookAttempt
+from shared.signatures import RecordEvent, RecordEvents, RecordWebhookAttempt
 
 Report = LedgerEvent | RecordWebhookAttempt
 
 
-def read_report(headers: Mapping[str, Any] | None, body: bytes | str) -> Report:
+def read_reports(headers: Mapping[str, Any] | None, body: bytes | str) -> Sequence[Report]:
     """Read a task message (Celery protocol 2); one without a task's name is of an event.
 
     Raises:
@@ -24,9 +24,12 @@ def read_report(headers: Mapping[str, Any] | None, body: bytes | str) -> Report:
     try:
         _, arguments, _ = from_json(body)  # unlike the standard library's it bounds the nesting
         if task == RecordWebhookAttempt.task:
-            return RecordWebhookAttempt.model_validate(arguments)
+            return (RecordWebhookAttempt.model_validate(arguments),)
+        trace = trace_of(headers or {})
         if task == RecordEvent.task:
-            return LedgerEvent.of(RecordEvent.model_validate(arguments), trace_of(headers or {}))
+            return (LedgerEvent.of(RecordEvent.model_validate(arguments), trace),)
+        if task == RecordEvents.task:
+            return [LedgerEvent.of(event, trace) for event in RecordEvents.model_validate(arguments).events]
     except (TypeError, KeyError) as error:
         raise ValueError from error
     raise ValueError("a task of a newer version")
