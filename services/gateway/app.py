@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> web.Application:
         client_max_size=settings.body_limit_bytes,
         middlewares=[
             *(() if tracing is None else (tracing.middleware(),)),
-            middlewares.observe,
+            middlewares.observing(parts.metrics.answered),
             middlewares.answer_problems(parts.metrics.refused),
             middlewares.limit_in_flight(
                 settings.in_flight_limit,

@@ -8,8 +8,9 @@ https://prometheus.io/docs/practices/naming/
 
 from __future__ import annotations
 
+import math
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -31,8 +32,12 @@ from shared.signatures import Event, Feedback, Lane
 OTHER: Final = "other"
 """Stands in a label for a word that this version does not know."""
 
+_ACCEPTING: Final = "POST /emails"
+"""What an alert asks for is told from the start."""
+
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_REQUESTS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _LAGS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _EVENTS: Final = (*map(str, Event), *map(str, Feedback), OTHER)
 _GIVEN_UP: Final = (Event.FAILED, Event.HELD, Event.EXPIRED)
@@ -53,6 +58,13 @@ class Metrics:
         )
         self._refused = Counter(
             "pillarbox_requests_refused", "Requests answered with a problem.", ["problem"], registry=it
+        )
+        self._request_seconds = Histogram(
+            "pillarbox_request_seconds",
+            "Time from a request's head to its whole answer.",
+            ["route"],
+            buckets=_REQUESTS,
+            registry=it,
         )
         self._commit_size = Histogram(
             "pillarbox_commit_messages", "Messages in one group commit.", buckets=_SIZES, registry=it
@@ -103,9 +115,17 @@ class Metrics:
         self._connected = Gauge(
             "pillarbox_broker_connected", "Whether a line to the broker is up.", ["line"], registry=it
         )
+        self._waiting = Gauge(
+            "pillarbox_lane_oldest_seconds",
+            "Age of a lane's oldest message that no mailer has begun.",
+            ["lane"],
+            registry=it,
+        )
         self._in_flight = Gauge("pillarbox_requests_in_flight", "Requests under way.", registry=it)
+        self._by_route = {name: self._request_seconds.labels(name) for name in (_ACCEPTING, OTHER)}
         self._by_lane = {lane: self._accepted.labels(lane) for lane in map(str, Lane)}
         self._by_event = {word: self._recorded.labels(word) for word in _EVENTS}
+        self.waiting(dict.fromkeys(self._by_lane, math.nan))
         self._by_kind = {kind: self._found.labels(kind) for kind in ("unpublished", "silent")}
         self._ended = {str(word): ended.labels(word) for word in _GIVEN_UP}
         self._by_death = {word: self._dead_letters.labels(word) for word in _DEATHS}
@@ -117,6 +137,13 @@ class Metrics:
         self._commit_size.observe(len(stored))
         for lane, count in Tally(entry.lane for entry in stored).items():
             self._by_lane[lane].inc(count)
+
+    def answered(self, route: str | None, seconds: float) -> None:
+        """Take in how long the whole answer to a request took; None stands for no route of ours."""
+        timed = self._by_route.get(route or OTHER)
+        if timed is None:  # only what somebody uses has a dozen series
+            timed = self._by_route[route or OTHER] = self._request_seconds.labels(route or OTHER)
+        timed.observe(seconds)
 
     def refused(self, problem: str) -> None:
         """Take in a request that was answered with a problem of this name."""
@@ -158,6 +185,11 @@ class Metrics:
         """Show the problems of these names from the start: a first one is an increase, too."""
         for name in names:
             self._refused.labels(name)
+
+    def waiting(self, ages: Mapping[str, float]) -> None:
+        """Take in how old, in seconds, the oldest message of each lane is; NaN where nobody knows."""
+        for lane, age in ages.items():
+            self._waiting.labels(lane).set(age)
 
     def watch_relay(self, held: Callable[[], float], oldest: Callable[[], float]) -> None:
         """Say where the relay's gauges are read."""

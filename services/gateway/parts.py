@@ -29,6 +29,7 @@ from services.gateway.ledger.schedule import Schedule
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.strays import Strays
+from services.gateway.ledger.waiting import Waiting
 from services.gateway.ledger.webhook_events import WebhookEvents
 from services.gateway.ledger.writer import Insert, Writer
 from services.gateway.metrics import Metrics
@@ -42,6 +43,7 @@ from services.gateway.relay.relay import Relay
 from services.gateway.relay.virtual import VirtualPublisher
 from services.gateway.retention import Purger
 from services.gateway.roll_up import Accountant
+from services.gateway.sampling import Sampler
 from services.gateway.settings import Settings
 from services.gateway.sweeper import Sweeper
 from services.gateway.templates.folder import TemplateFolder
@@ -81,6 +83,7 @@ class Parts:
     metrics: Metrics
     mailers: Mailers
     tracing: Tracing | None
+    sampler: Sampler | None
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
@@ -112,6 +115,9 @@ class Parts:
             closing.push_async_callback(self.stray_watch.close)
             self.accountant.start()
             closing.push_async_callback(self.accountant.close)
+            if self.sampler is not None:
+                self.sampler.start()
+                closing.push_async_callback(self.sampler.close)
             yield
 
 
@@ -206,7 +212,16 @@ def parts_of(settings: Settings) -> Parts:
         metrics,
         mailers,
         tracing,
+        _sampler(settings, sessions, metrics),
     )
+
+
+def _sampler(settings: Settings, sessions: Sessions, metrics: Metrics) -> Sampler | None:
+    """Nobody asks the ledger for what nobody is told."""
+    if not settings.metrics_port:
+        return None
+    interval = settings.metrics_interval_seconds
+    return Sampler(Waiting(sessions), interval=interval, on_sampled=metrics.waiting)
 
 
 def _tracing(settings: Settings) -> Tracing | None:

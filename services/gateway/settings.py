@@ -75,6 +75,9 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """TCP port of ``GET /metrics``, at the same address; 0, the default, for none: it asks for no key."""
 
+    metrics_interval_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How often the ledger is asked for what ``/metrics`` tells of it; scrapes in between hear the same."""
+
     broker_url: SecretStr = SecretStr("filesystem://var/broker")
     """``amqp://user:password@host/vhost``, ``redis://:password@host/0``, or ``filesystem://folder``."""
 

@@ -8,6 +8,16 @@ from prometheus_client import CollectorRegistry, start_http_server
 log = structlog.get_logger()
 
 
+_SHARING = ("celery.concurrency.thread", "celery.concurrency.solo")
+
+
+def complain(pool: object, port: int) -> None:
+    """Tell that figures are of this process alone, where a pool of Celery's does the work in others."""
+    name = type(pool).__module__
+    if port and name not in _SHARING:
+        log.warning("metrics.incomplete", pool=name.rpartition(".")[2])
+
+
 def expose(registry: CollectorRegistry, host: str, port: int) -> None:
     """Serve the figures on *port* until the process ends; 0 serves them nowhere.
 

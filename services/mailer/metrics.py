@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -23,6 +23,8 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from services.mailer.accounts.account import Account
 from services.mailer.accounts.circuit import Position
@@ -94,6 +96,8 @@ class Metrics:
             ["account"],
             registry=it,
         )
+        self._turns = Turns()
+        it.register(self._turns)
         self._waiting = Gauge(
             "pillarbox_account_waiting_messages", "Messages that wait for a turn.", ["account"], registry=it
         )
@@ -145,6 +149,7 @@ class Metrics:
         """Say where an account's gauges are read."""
         self._circuit.labels(account.name).set_function(lambda: _POSITIONS[account.circuit.position])
         self._limit.labels(account.name).set_function(lambda: _or_infinite(account.pace.limit))
+        self._turns.accounts.append(account)
         self._waiting.labels(account.name).set_function(lambda: account.waiting)
 
     def watch_lane(self, lane: str, paused: Callable[[], float]) -> None:
@@ -154,6 +159,21 @@ class Metrics:
     def watch_slots(self, lane: str, busy: Callable[[], float]) -> None:
         """Say where it is read how many of a lane's slots are busy."""
         self._slots.labels(lane).set_function(busy)
+
+
+class Turns(Collector):
+    """Counts what the accounts count themselves."""
+
+    def __init__(self) -> None:
+        self.accounts: list[Account] = []
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Read it."""
+        told = "Turns that an account's limit gave."
+        family = CounterMetricFamily("pillarbox_account_turns", told, labels=["account"])
+        for account in self.accounts:
+            family.add_metric([account.name], account.pace.turns)
+        yield family
 
 
 def _or_infinite(limit: float | None) -> float:

@@ -32,7 +32,7 @@ from services.mailer.accounts.routes import Routes
 from services.mailer.announcing import Announcer
 from services.mailer.background import BackgroundLoop
 from services.mailer.broker import HEARTBEAT_SECONDS, Broker, broker
-from services.mailer.exposition import expose
+from services.mailer.exposition import complain, expose
 from services.mailer.health import Health
 from services.mailer.housekeeping import purge_for_ever
 from services.mailer.intake import PausingStep
@@ -264,8 +264,9 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
         expose(parts.metrics.registry, settings.host, settings.metrics_port)
 
     @worker_ready.connect(weak=False)
-    def announce(**_: Any) -> None:
+    def announce(sender: Any = None, **_: Any) -> None:
         _settle_down()
+        complain(sender.pool, settings.metrics_port)
         failpoints.announce()
         log.info("mailer.started", settings=settings.changed())
         app.health.ready()

@@ -16,11 +16,12 @@ ROW = re.compile(r"^\| `(pillarbox_\w+)` \| (\w+) \| ([^|]*?) ?\| (.+) \|$", re.
 WORDS = frozenset(
     {
         *("account", "during", "event", "generation", "kind", "lane", "line"),
-        *("outcome", "problem", "reason", "status", "step", "way"),
+        *("outcome", "problem", "reason", "route", "status", "step", "way"),
     }
 )
 """What may be a label; ``reason`` is RabbitMQ's word, and ``generation`` the garbage collector's."""
 PROCESS = {"implementation", "major", "minor", "patchlevel", "version"}
+ROUTE = r"[A-Z]+ /[a-z0-9/{}_-]+|other"
 LONGEST = 40
 
 
@@ -66,7 +67,8 @@ def test_labels_are_words(told: Mapping[str, Metric]) -> None:
         for sample in one.samples:
             for label, value in sample.labels.items():
                 assert label in {*WORDS, *PROCESS, "le"}, name
-                assert label in {*PROCESS, "le"} or re.fullmatch(r"[a-z0-9_]+", value), (name, value)
+                pattern = ROUTE if label == "route" else r"[a-z0-9_]+"
+                assert label in {*PROCESS, "le"} or re.fullmatch(pattern, value), (name, value)
                 assert len(value) <= LONGEST, (name, value)
 
 

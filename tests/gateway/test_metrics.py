@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import migrate
 from services.gateway.ledger.deposit import Deposit, Entry
 from services.gateway.ledger.errors import LedgerUnavailableError
+from services.gateway.ledger.known_messages import KnownMessage
 from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts, parts_of
@@ -201,6 +203,53 @@ async def test_a_refusal_is_counted_by_its_name(tmp_path: Path) -> None:
     for problem in ("missing_api_key", "not_found", "method_not_allowed", "missing_required_field"):
         assert 1 == told(metrics, "requests_refused_total", problem=problem), problem
     assert 0 == told(metrics, "requests_in_flight")
+
+
+async def test_answers_are_timed_by_route(tmp_path: Path) -> None:
+    """Whatever the ids in their paths are; what is no route of ours is one, and a stream is none."""
+    app = create_app(settings(tmp_path, event_stream_heartbeat_seconds=0.1))
+    metrics = app[METRICS]
+    authorised = {"Authorization": f"Bearer {KEY}"}
+    async with TestClient(TestServer(app)) as client:
+        for path in ("/emails", f"/emails/{uuid4()}", f"/emails/{uuid4()}", f"/{uuid4()}"):
+            await client.get(path, headers=authorised)
+        async with client.get("/events", headers=authorised) as stream:
+            assert 200 == stream.status
+
+    counts = {
+        sample.labels["route"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "pillarbox_request_seconds_count" and sample.value
+    }
+    assert {"GET /emails": 1, "GET /emails/{id}": 2, "other": 1} == counts
+
+
+async def test_how_long_messages_wait_is_asked_now_and_then(tmp_path: Path) -> None:
+    """By a gateway that is asked for figures; where the ledger does not answer nobody knows."""
+    parts = parts_of(settings(tmp_path, metrics_port=1, metrics_interval_seconds=0.02))
+    assert parts.sampler is not None
+    assert None is parts_of(settings(tmp_path)).sampler
+    parts.sampler.start()
+    unknown = told(parts.metrics, "lane_oldest_seconds", lane="bulk")
+    await migrate(parts.engine)
+    await parts.writer.deposit(deposit(["bulk"], status="accepted"))
+    await soon(lambda: 0 == told(parts.metrics, "lane_oldest_seconds", lane="transactional"))
+    await parts.sampler.close()
+    await parts.writer.close()
+    await parts.engine.dispose()
+
+    assert math.isnan(unknown)
+
+
+@pytest.mark.parametrize(("word", "counts"), [("failed", 1), ("held", 1), ("expired", 1), ("sent", None)])
+def test_what_is_given_up_is_counted_on_every_broker(word: str, counts: float | None) -> None:
+    """From what is new in the ledger."""
+    metrics, now = Metrics(), datetime.now(UTC)
+    message = KnownMessage(uuid4(), "default", now, None, b"{}")
+    metrics.added([(message, LedgerEvent(message.id, word, word, "mailer", now))], 0.1)
+
+    assert counts == metrics.registry.get_sample_value("pillarbox_messages_given_up_total", {"event": word})
 
 
 async def test_requests_under_way_are_told() -> None:

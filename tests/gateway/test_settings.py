@@ -16,6 +16,7 @@ PROMISED: dict[str, Any] = {
     "host": "127.0.0.1",
     "port": 8080,
     "metrics_port": 0,
+    "metrics_interval_seconds": 10.0,
     "broker_url": SecretStr("filesystem://var/broker"),
     "ledger_url": SecretStr("sqlite:///var/ledger.sqlite3"),
     "ledger_timeout_seconds": 1.0,

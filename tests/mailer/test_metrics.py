@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from structlog.testing import capture_logs
 from services.mailer.accounts.circuit import Fuse
 from services.mailer.claims.claims import Claims, Wish
 from services.mailer.delivery.ports import NoAnswerError, NotSentError
-from services.mailer.exposition import expose
+from services.mailer.exposition import complain, expose
 from services.mailer.metrics import Metrics
 from services.mailer.outcome import Accepted, Deferred, Outcome, Rejected, Suppressed, Unauthorised, Uncertain
 from services.mailer.providers.base import Absent, Finding, Found, UnsupportedError
@@ -172,6 +173,30 @@ async def test_an_account_shows_its_circuit(world: World, metrics: Metrics) -> N
     positions.append(told(metrics, "account_circuit", account="postbox"))
 
     assert [0, 2, 1] == positions
+
+
+async def test_turns_of_an_account_are_counted(world: World, metrics: Metrics) -> None:
+    """As far as it has a limit: each is a part of it that this mailer took."""
+    limited, free = world.account(Postbox("postbox"), limit=1000.0), world.account(Postbox("other"))
+    for account in (limited, free):
+        metrics.watch_account(account)
+        for _ in range(3):
+            await account.pace.turn(Lane.BULK)
+
+    assert {"postbox": 3} == counted(metrics, "account_turns")
+
+
+@pytest.mark.parametrize(
+    ("pool", "port", "lines"),
+    [("prefork", 9464, 1), ("prefork", 0, 0), ("thread", 9464, 0), ("solo", 9464, 0)],
+)
+def test_a_pool_of_processes_is_complained_of(pool: str, port: int, lines: int) -> None:
+    """What is counted in its children nobody is told."""
+    kind = import_module(f"celery.concurrency.{pool}").TaskPool
+    with capture_logs() as logged:
+        complain(object.__new__(kind), port)
+
+    assert [("metrics.incomplete", pool)] * lines == [(one["event"], one["pool"]) for one in logged]
 
 
 @pytest.mark.parametrize(("limit", "shown"), [(None, math.inf), (12.5, 12.5)])

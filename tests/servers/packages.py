@@ -21,6 +21,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "nodejs": ("node",),
     "npm": ("npm",),
     "wrk": ("wrk",),
+    "prometheus": ("promtool",),
     "chromium": ("chromium",),
     "faketime": ("faketime",),
 }

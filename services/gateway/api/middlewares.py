@@ -46,22 +46,40 @@ SLOT = web.RequestKey("slot", Slot)
 """Key under which a request carries its place."""
 
 
-@web.middleware
-async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, and write its one canonical log line."""
-    given = request.headers.get(REQUEST_ID, "")
-    request_id = given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
-    started = time.perf_counter()
-    status = _HUNG_UP
-    request[_NAMED] = request_id
-    try:
-        response = await handler(request)
-        status = response.status
-        head(request, response)
-        return response
-    finally:
-        if request.path not in _PROBES:
-            _log_line(request, request_id, status, time.perf_counter() - started)
+def observing(answered: Callable[[str | None, float], object]) -> Middleware:
+    """Give each request an id, and write its one canonical log line.
+
+    ``answered`` is told of each whole answer: its method and route, and the seconds that it took.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(REQUEST_ID, "")
+        request_id = given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
+        started = time.perf_counter()
+        status = _HUNG_UP
+        request[_NAMED] = request_id
+        try:
+            response = await handler(request)
+            status = response.status
+            head(request, response)
+            if isinstance(response, web.Response):  # a stream takes as long as somebody listens
+                answered(_route(request), time.perf_counter() - started)
+            return response
+        finally:
+            if request.path not in _PROBES:
+                _log_line(request, request_id, status, time.perf_counter() - started)
+
+    return middleware
+
+
+observe = observing(lambda *_: None)
+"""The same, told to nobody."""
+
+
+def _route(request: web.Request) -> str | None:
+    resource = request.match_info.route.resource
+    return None if resource is None else f"{request.method} {resource.canonical}"
 
 
 def head(request: web.Request, response: web.StreamResponse) -> None:

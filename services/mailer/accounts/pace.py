@@ -71,6 +71,8 @@ class Pace:
         self._task: asyncio.Task[None] | None = None
         self._returned = 0
         self._paused_until = 0.0
+        self.turns = 0
+        """How many turns were given so far while there was a limit."""
 
     @property
     def limit(self) -> float | None:
@@ -213,6 +215,7 @@ class Pace:
                 future = queue.popleft()
                 if not future.done():
                     future.set_result(None)
+                    self.turns += 1
                     return True
         return False
 
