@@ -37,7 +37,7 @@ TORTURE = $(call option,SEED,seed) $(call option,MESSAGES,messages) $(call optio
 	$(call option,ON_UNCERTAIN,on-uncertain) $(call option,BROKER,broker) $(call option,DATABASE,database) \
 	$(call option,PACE,pace) $(call option,EACH,each) $(call option,KINDS,kinds) $(call option,CODE,code)
 
-.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture bench bench-report audit check format sbom images wheel release clean
+.PHONY: help install lock run gateway mailer migrate fake-esp test soak torture torture-mutants bench bench-report audit check format sbom images wheel release clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -71,6 +71,9 @@ endif
 
 soak: $(INSTALLED) ## Run the long tests: backlogs of 20,000, an outage of minutes
 	@$(BIN)/pytest -m soak $(T)
+
+torture-mutants: $(INSTALLED) ## Services with one promise broken: does a storm find out?   (ONLY=M7 CONTROL=1)
+	@$(BIN)/python -m tests.torture.mutants --only '$(ONLY)' $(if $(CONTROL),--control)
 
 torture: $(INSTALLED) ## A storm of faults, and whether anything was lost or doubled
 torture: ##   SEED= MESSAGES= PROFILE=idempotent|search|none ON_UNCERTAIN=resend|hold

@@ -49,6 +49,8 @@ class Plan:
     """Faults to be drawn from; all that are possible here, if empty."""
     each: int = 1
     """How often each of them has to have happened, for the run to count."""
+    cold: bool = True
+    """Whether everything is stopped and started at the end, and judged once more."""
     pace: Literal["quick", "production"] = "quick"
     """Whether the services wait as long as in production, or a tenth of that."""
     code: Path = ROOT

@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from tests.fakes.entry import Entry
-from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.rabbitmq import VHOST, RabbitMQ
 from tests.torture.evidence import Evidence, Rest, Sample
 from tests.torture.fleet import Fleet
 from tests.torture.journal import read
@@ -27,6 +27,8 @@ _UNDERWAY: Final = ("accepted", "queued", "sending", "deferred", "uncertain", "s
 _QUEUES: Final = ("mailer.transactional", "mailer.bulk", "mailer.webhooks", "gateway.events")
 _PATIENCE: Final = aiohttp.ClientTimeout(20)
 _AT_ONCE: Final = 8
+_LETTING_GO_SECONDS: Final = 45.0
+"""Longer than a copy of a message waits for the claim of another, and than any attempt takes."""
 
 
 class Api:
@@ -158,7 +160,7 @@ async def gather(
         metrics="",
         failpoint_hits=_hits(stage),
         zombies=sum(one.is_zombie for one in stage.parties),
-        depths=_depths(stage),
+        depths=await asyncio.to_thread(_depths, stage),
         secrets=[stage.plan.canary, *stage.keys.values(), *_signing(stage)],
     )
 
@@ -184,7 +186,21 @@ def _hits(stage: Stage) -> dict[str, int]:
 
 
 def _depths(stage: Stage) -> dict[str, int]:
+    """What is left in the queues: waiting, or with a consumer that does not come to an end with it."""
     broker = stage.servers.broker
     if not isinstance(broker, RabbitMQ):
         return {}
-    return {name: broker.queue_depth(name) for name in _QUEUES}
+    held = {}
+    until = time.monotonic() + _LETTING_GO_SECONDS
+    while time.monotonic() < until and (held := _held(broker)):
+        time.sleep(1.0)
+    return {name: broker.queue_depth(name) for name in _QUEUES} | held
+
+
+def _held(broker: RabbitMQ) -> dict[str, int]:
+    """Messages that consumers have taken and not acknowledged, by queue."""
+    rows = broker.ctl(
+        "list_queues", "--vhost", VHOST, "--no-table-headers", "name", "messages_unacknowledged"
+    )
+    counts = dict(row.split() for row in rows.splitlines())
+    return {f"a consumer of {name}": int(counts[name]) for name in _QUEUES if int(counts.get(name, 0))}

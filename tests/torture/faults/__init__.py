@@ -11,11 +11,12 @@ from tests.torture.faults import (
     provider,
     rabbitmq,
     redis,
+    restore,
     sqlite,
 )
 from tests.torture.faults.fault import FAULTS, Fault, Scene
 
 __all__ = [
     "FAULTS", "Fault", "Scene", "callers", "clocks", "failpoints", "links", "messages", "postgresql",
-    "processes", "provider", "rabbitmq", "redis", "sqlite",
+    "processes", "provider", "rabbitmq", "redis", "restore", "sqlite",
 ]  # fmt: skip

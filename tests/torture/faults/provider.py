@@ -10,10 +10,14 @@ from tests.fakes import FakeESP, faults
 from tests.fakes.entry import Entry
 from tests.fakes.faults.fault import Fault as Treatment
 from tests.torture.faults.fault import Scene, fault
+from tests.torture.stage import Stage
 
 PATIENCE: Final = 4.0
 """Seconds that a provider asks for when it throttles."""
 THROTTLED: Final = "429-patience"
+
+ELSEWHERE: Final = "/elsewhere"
+"""Where a provider points to that redirects; it keeps account of who follows."""
 
 UNFAIR: Final = faults.PARKING | {"partial", "accept-503"}
 """What no run mixes in: what parks the account for a quarter of an hour, what is a refusal for good, and a
@@ -68,6 +72,18 @@ async def provider_lies_at_random(scene: Scene) -> AsyncIterator[None]:
     """Half of the answers are bad ones, of every kind."""
     rule = faults.seeded(scene.dice.randrange(1 << 30), 0.5, without=UNFAIR)
     async for _ in _answering(scene, rule):
+        yield
+
+
+def _asked_for(stage: Stage) -> bool:
+    """It parks an account for a quarter of an hour, as it should: for runs that are about it."""
+    return "provider_redirects" in stage.plan.kinds
+
+
+@fault("P13", holds="provider", seconds=(1.0, 3.0), possible=_asked_for)
+async def provider_redirects(scene: Scene) -> AsyncIterator[None]:
+    """It points to another place."""
+    async for _ in _answering(scene, lambda entry: None if entry.path == ELSEWHERE else faults.redirect()):
         yield
 
 

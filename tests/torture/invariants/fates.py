@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.torture.evidence import Evidence, Taken
+from tests.torture.faults.provider import ELSEWHERE
 
 
 def no_loss(evidence: Evidence) -> Iterator[str]:
@@ -39,6 +40,10 @@ def no_phantom(evidence: Evidence) -> Iterator[str]:
         for one in several:
             if why := _phantom(evidence, message_id, one):
                 yield f"{message_id or 'a message without an id'} at {one.account}: {why}"
+    for account, entries in evidence.requests.items():
+        for entry in entries:
+            if entry.path == ELSEWHERE:
+                yield f"{entry.message_id} was taken elsewhere, where {account} only pointed to"
     for message_id, number in evidence.order_of.items():
         order = evidence.orders.get(number) if number is not None else None
         if order is None or not order.may_be_stored:

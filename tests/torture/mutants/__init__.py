@@ -1,0 +1,1 @@
+"""The judge is judged: services with one promise broken, which a run has to find out."""
