@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.gateway.activity import Activity
 from services.gateway.broker import Broker, broker
 from services.gateway.courtesy import Courtesy
+from services.gateway.ledger.activity import RecentActivity
 from services.gateway.ledger.api_keys import ApiKeys
 from services.gateway.ledger.database import LedgerAddress, migrate, open_engine
 from services.gateway.ledger.deposit import Entry
@@ -84,6 +86,7 @@ class Parts:
     mailers: Mailers
     tracing: Tracing | None
     sampler: Sampler | None
+    activity: Activity
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start with the application, and end with it, in the order that loses nothing."""
@@ -118,6 +121,8 @@ class Parts:
             if self.sampler is not None:
                 self.sampler.start()
                 closing.push_async_callback(self.sampler.close)
+            self.activity.start()
+            closing.push_async_callback(self.activity.close)
             yield
 
 
@@ -132,13 +137,15 @@ def parts_of(settings: Settings) -> Parts:
     writing = asyncio.Lock() if address.is_sqlite else None
     where = broker(settings.broker_url.get_secret_value())
     metrics, tracing = Metrics(), _tracing(settings)
-    measured, added = _measured(metrics, tracing), _added(metrics, tracing)
+    measured = _measured(metrics, tracing)
     sessions = Sessions(
         engine,
         writing=writing,
         timeout=settings.ledger_timeout_seconds,
         on_unavailable=metrics.ledger_unavailable,
     )
+    activity = Activity(RecentActivity(sessions))
+    added = _added(metrics, activity, tracing)
     ledger = Ledger(
         sessions,
         silent_after=settings.silent_after_seconds,
@@ -173,6 +180,7 @@ def parts_of(settings: Settings) -> Parts:
     def committed(entries: Sequence[Entry]) -> None:
         courtesy.accepting()
         relay.offer(entries)
+        activity.accepted(entries)
 
     writer = Writer(
         insert,
@@ -213,6 +221,7 @@ def parts_of(settings: Settings) -> Parts:
         mailers,
         tracing,
         _sampler(settings, sessions, metrics),
+        activity,
     )
 
 
@@ -248,13 +257,12 @@ def _measured(metrics: Metrics, tracing: Tracing | None) -> Callable[[Sequence[E
     return measured
 
 
-def _added(metrics: Metrics, tracing: Tracing | None) -> OnAdded:
-    if tracing is None:
-        return metrics.added
-
+def _added(metrics: Metrics, activity: Activity, tracing: Tracing | None) -> OnAdded:
     def added(pairs: Sequence[tuple[KnownMessage, LedgerEvent]], seconds: float) -> None:
         metrics.added(pairs, seconds)
-        tracing.added(pairs, seconds)
+        activity.happened(pairs)
+        if tracing is not None:
+            tracing.added(pairs, seconds)
 
     return added
 

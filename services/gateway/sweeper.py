@@ -54,6 +54,8 @@ class Sweeper:
         self._next_silence_check = 0.0
         self._missed: dict[Lane, int] = {}
         self._task: asyncio.Task[None] | None = None
+        self.depths: dict[Lane, int | None] = {}
+        """How many broker messages waited in each lane's queue at the last look; None without a queue."""
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -81,7 +83,7 @@ class Sweeper:
 
     async def _sweep(self) -> bool:
         """Publish what is due; True when there may be more of it at once."""
-        depths = {lane: await self._relay.depth(f"mailer.{lane}") for lane in Lane}
+        self.depths = depths = {lane: await self._relay.depth(f"mailer.{lane}") for lane in Lane}
         # Without a queue a message would only come back; it is better off in the ledger.
         lanes = [lane for lane, depth in depths.items() if depth is not None]
         found = 0

@@ -62,7 +62,8 @@ def pillarbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("browser")
     broker = f"filesystem://{folder}/broker"
     databases = f"sqlite:///{folder}/ledger.sqlite3", f"sqlite:///{folder}/claims.sqlite3"
-    with System(folder, broker, broker, *databases) as system:
+    settings = {"PILLARBOX_PRESENCE_INTERVAL_SECONDS": "1"}
+    with System(folder, broker, broker, *databases, settings) as system:
         yield system.start()
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PICTURES = Path("var/browser")
 HEAVIEST_BYTES = 300_000
+PATIENCE_MS = 60_000
+"""How long something may take to be seen on a busy machine."""
 SERIOUS = frozenset({"serious", "critical"})
 WIDE = ViewportSize(width=1280, height=900)
 NARROW = ViewportSize(width=360, height=740)
