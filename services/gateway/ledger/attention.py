@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -66,6 +65,6 @@ def _count(tenant: str, status: str, *conditions: sa.ColumnElement[bool]) -> sa.
     return sa.select(sa.func.count()).select_from(some.limit(MOST).subquery()).scalar_subquery()
 
 
-def _oldest(tenant: str, status: str) -> sa.Select[tuple[UUID]]:
+def _oldest(tenant: str, status: str) -> sa.Select[Any]:
     its = (messages.c.tenant == tenant, messages.c.status == status)
     return sa.select(messages.c.id).where(*its).order_by(messages.c.id).limit(1)
