@@ -46,7 +46,7 @@ TRIALS = (
     Trial((PRODUCTION,), secrets_from=PRODUCTION),
     Trial((), together("embedded")),
     Trial((DEV,), together("keda", "monitoring", "monitoring-rabbitmq", "ingress")),
-    Trial((DEV,), together("hpa", "ingress")),
+    Trial((DEV,), together("hpa", "ingress", "tracing", "network-policies-tracing")),
     Trial((PRODUCTION,), together("keda", *OPTIONS), PRODUCTION),
     Trial((PRODUCTION,), together("hpa", *OPTIONS), PRODUCTION),
     # A small installation of one's own: everything inside, with and without policies.
