@@ -11,7 +11,7 @@ from amqp.exceptions import AccessRefused, AMQPError, NotFound
 from kombu import Connection
 
 from services.mailer.broker import Broker
-from shared.signatures import EXCHANGE, MAILER_QUEUES, PostWebhook, RecordEvent, RecordMailer
+from shared.signatures import EXCHANGE, MAILER_QUEUES, PostWebhook, RecordEvent, RecordEvents, RecordMailer
 
 _CONNECT_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 5.0
@@ -51,7 +51,7 @@ def try_rights(broker: Broker) -> Iterator[Right]:
                 return
             connection.connection.sock.settimeout(_ANSWER_SECONDS)
             yield Right("connects")
-            for key in (RecordEvent.QUEUE, RecordMailer.QUEUE, *MAILER_QUEUES):
+            for key in (RecordEvent.QUEUE, RecordEvents.QUEUE, RecordMailer.QUEUE, *MAILER_QUEUES):
                 yield _tried(connection.connection, f"may publish to {key}", _publishing(key))
             for queue in (*MAILER_QUEUES, PostWebhook.QUEUE):
                 yield _tried(connection.connection, f"may read {queue}", _reading(queue))

@@ -11,7 +11,7 @@ from amqp.exceptions import AccessRefused, AMQPError, NotFound
 from kombu import Connection
 
 from services.gateway.broker import Broker
-from shared.signatures import EXCHANGE, MAILER_QUEUES, PostWebhook, RecordEvent
+from shared.signatures import EXCHANGE, MAILER_QUEUES, PostWebhook, RecordEvent, RecordEvents
 
 _CONNECT_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 5.0
@@ -53,7 +53,8 @@ def try_rights(broker: Broker) -> Iterator[Right]:
             yield from _publishing(connection.connection)
             for queue in (*MAILER_QUEUES, PostWebhook.QUEUE):
                 yield _queue(connection.connection, queue, "the mailer makes it when it starts")
-            yield _queue(connection.connection, RecordEvent.QUEUE, "the gateway makes it when it starts")
+            for queue in (RecordEvent.QUEUE, RecordEvents.QUEUE):
+                yield _queue(connection.connection, queue, "the gateway makes it when it starts")
     except AccessRefused:
         raise BrokerAwayError("it refuses this user and password") from None
     except (OSError, *Connection(broker.url).connection_errors) as error:
@@ -61,7 +62,7 @@ def try_rights(broker: Broker) -> Iterator[Right]:
 
 
 def _publishing(connection: Any) -> Iterator[Right]:
-    for queue in (*MAILER_QUEUES, PostWebhook.QUEUE, RecordEvent.QUEUE):
+    for queue in (*MAILER_QUEUES, PostWebhook.QUEUE, RecordEvent.QUEUE, RecordEvents.QUEUE):
 
         def publish(channel: Any, key: str = queue) -> None:
             import amqp  # noqa: PLC0415 - as the publisher does, which is all that has it loaded
