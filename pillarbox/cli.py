@@ -8,6 +8,8 @@ from typing import Final
 
 import click
 
+from pillarbox.failures import colours
+
 COMMANDS: Final = MappingProxyType(
     {
         "send": "Send one e-mail, and perhaps wait for its end.",
@@ -68,5 +70,7 @@ def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     callback=_tell_version,
     help="Show the version.",
 )
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Send e-mail through Pillarbox, see what becomes of it, and run it."""
+    ctx.color = colours()

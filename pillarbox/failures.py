@@ -28,6 +28,11 @@ INTERRUPTED: Final = 130
 """By Ctrl-C, as shells have it."""
 
 
+def colours() -> bool | None:
+    """Whether colours are wanted: never with ``NO_COLOR`` (https://no-color.org), else on a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
 class Failure(click.ClickException):
     """The end of a command, with a sentence for whoever typed it."""
 
@@ -46,7 +51,7 @@ class Failure(click.ClickException):
             told = {**self.details, "message": self.message, "exit_status": self.status}
             click.echo(json.dumps(told, ensure_ascii=False), err=True)
             return
-        click.echo(f"{click.style('Error:', fg='red')} {self.message}", err=True)
+        click.echo(f"{click.style('Error:', fg='red')} {self.message}", err=True, color=colours())
         for error in self.details.get("errors", ()):
             click.echo(f"  {error['pointer'] or '(the body)'}  {error['message']}", err=True)
 

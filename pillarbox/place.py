@@ -20,6 +20,7 @@ from pillarbox.failures import MISUSED, Failure
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 URL: Final = "PILLARBOX_URL"
 API_KEY: Final = "PILLARBOX_API_KEY"
+CONFIG: Final = "PILLARBOX_CONFIG"
 
 RUN_FILE: Final = Path("var/run.json")
 """Where ``make run`` says how to reach it, under the folder that it runs in."""
@@ -53,7 +54,7 @@ def find_place(url: str | None, api_key: str | None) -> Place:
 
 def configuration_file() -> Path:
     """Where the user may write the URL and the key down."""
-    if given := os.environ.get("PILLARBOX_CONFIG"):
+    if given := os.environ.get(CONFIG):
         return Path(given)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(base).expanduser() / "pillarbox" / "config.toml"

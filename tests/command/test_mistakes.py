@@ -136,3 +136,18 @@ def test_a_reader_that_has_enough_is_no_error(nowhere: Path) -> None:
     )
 
     assert (0, b"") == (ended.returncode, ended.stderr)
+
+
+def test_colours_are_for_terminals_that_want_them() -> None:
+    """And not for those with NO_COLOR."""
+    command = f"{BIN}/pillarbox list --url nonsense"
+    said = [
+        subprocess.run(
+            ["script", "-qec", command, "/dev/null"], env=environment, capture_output=True, check=False
+        )
+        for environment in ({"PATH": "/bin"}, {"PATH": "/bin", "NO_COLOR": "1"})
+    ]
+
+    assert [True, False] == [b"\x1b[31mError" in ended.stdout for ended in said]
+    assert [2, 2] == [ended.returncode for ended in said]
+    assert "\x1b" not in typed("list", "--url", "nonsense").err

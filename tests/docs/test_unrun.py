@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from pillarbox import place
 from services.gateway.settings import Settings as GatewaySettings
 from services.mailer.settings import Settings as MailerSettings
 from tests.docs.commands import commands, syntax_error
@@ -79,7 +80,7 @@ def test_what_it_names_is_there(block: Block) -> None:
 def test_every_setting_that_is_named_is_one() -> None:
     """In prose, tables and commands alike."""
     fields = {*GatewaySettings.model_fields, *MailerSettings.model_fields}
-    known = {f"PILLARBOX_{field.upper()}" for field in fields}
+    known = {f"PILLARBOX_{field.upper()}" for field in fields} | {place.URL, place.API_KEY, place.CONFIG}
     unknown = {
         (name(page), setting)
         for page in PAGES
