@@ -15,6 +15,8 @@ from tests.torture.plan import Plan
 from tests.torture.stage import Stage
 
 _AT_ONCE = 3
+_FIRST_GUESS = 2.5
+"""Seconds that a fault takes, with others beside it, until that is known of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def schedule(plan: Plan, kinds: list[Fault]) -> Iterator[Blow]:
     while True:
         for fault in dice.sample(kinds, len(kinds)):
             at += dice.expovariate(1 / plan.gap)
-            yield Blow(number, at, fault.name, round(dice.uniform(*fault.seconds), 2))
+            yield Blow(number, at, fault.name, round(dice.uniform(*fault.seconds) / plan.haste, 2))
             number += 1
 
 
@@ -87,7 +89,7 @@ class Nemesis:
     def remaining(self, each: int) -> float:
         """Seconds of storm until every kind should have happened so often, judged by those there were."""
         blows = max(0, len(self.kinds) * each - len(self.happened))
-        took = self.stormed / len(self.happened) if self.happened else self.stage.plan.gap
+        took = self.stormed / len(self.happened) if self.happened else max(self.stage.plan.gap, _FIRST_GUESS)
         return blows * took
 
     async def storm(self, seconds: float) -> None:

@@ -39,6 +39,8 @@ class Plan:
     """Requests a second that the callers make, on average."""
     gap: float = 3.0
     """Seconds between two faults, on average."""
+    haste: float = 1.0
+    """How many times shorter than usual each fault is."""
     storm: float = 30.0
     """Seconds of faults before everything is healed, and recovery is measured."""
     quiet: float = 180.0

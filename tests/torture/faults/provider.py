@@ -41,7 +41,7 @@ async def _answering(scene: Scene, rule: Rule) -> AsyncIterator[None]:
 
 
 def _register(name: str, rows: str, rule: Callable[[], Treatment], seconds: tuple[float, float]) -> None:
-    @fault(rows, name=name, holds="provider", seconds=seconds, disturbs="attempts")
+    @fault(rows, name=name, holds="provider", seconds=seconds)
     async def answers(scene: Scene) -> AsyncIterator[None]:
         treatment = rule()
         async for _ in _answering(scene, lambda _: treatment):
@@ -67,7 +67,7 @@ _register("provider_says_nothing", "P10 P20", faults.empty, (1.0, 4.0))
 _register("provider_says_too_much", "P16", lambda: faults.gzip_bomb(1 << 22), (1.0, 4.0))
 
 
-@fault("P5 P10 P18", holds="provider", seconds=(3.0, 8.0), disturbs="attempts")
+@fault("P5 P10 P18", holds="provider", seconds=(3.0, 8.0))
 async def provider_lies_at_random(scene: Scene) -> AsyncIterator[None]:
     """Half of the answers are bad ones, of every kind."""
     rule = faults.seeded(scene.dice.randrange(1 << 30), 0.5, without=UNFAIR)

@@ -39,10 +39,14 @@ def _excused(evidence: Evidence, message_id: str, several: Sequence[Taken]) -> i
 
 
 def _in_doubt(evidence: Evidence, one: Taken) -> bool:
-    """Whether the mailer could not know, or could not write down, that the provider had taken it."""
-    lease = _LEASE[evidence.plan.pace] + _SLACK
+    """Whether the mailer could not know, or could not write down, that the provider had taken it.
+
+    What the provider did, its fake knows.  That the mailer died, or slept, or could not reach its claims
+    until its lease was over, or that the answer vanished on its way, the fake does not know.
+    """
+    until = one.at + _LEASE[evidence.plan.pace] + _SLACK
     return one.entry.ambiguous or any(
-        evidence.disturbed(one.at - lease, one.at + lease, what=what) for what in ("attempts", "claims")
+        evidence.disturbed(one.at - _SLACK, until, what=what) for what in ("attempts", "claims")
     )
 
 
