@@ -41,7 +41,7 @@ class Progress:
         counts = self._nemesis.counts
         grid = Table.grid(padding=(0, 2))
         grid.add_row("", Text(f"{time.monotonic() - self._begun:6.0f} s  {self.phase}", style="bold"))
-        grid.add_row("asked", ProgressBar(total=plan.messages, completed=fleet.asked, width=40))
+        grid.add_row("asked", ProgressBar(total=plan.messages, completed=len(fleet.orders), width=40))
         grid.add_row("", f"{fleet.accepted} accepted, {fleet.waiting} callers wait")
         grid.add_row("providers", f"{taken} taken, {requests} requests")
         grid.add_row(

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 
@@ -28,8 +29,10 @@ class Fleet:
     """All callers of a run."""
 
     stage: Stage
-    orders: list[Order]
+    drawn: Iterator[Order]
     journal: Journal
+    orders: list[Order] = field(default_factory=list)
+    """Those that were begun."""
     asked: int = 0
     accepted: int = 0
     given_up: int = 0
@@ -39,37 +42,51 @@ class Fleet:
     """How far the posting has come."""
     going: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is set, new requests are made; old ones are repeated always."""
-    _end: float = 0.0
+    enough: bool = False
+    """Whether nobody needs more requests than the plan has; without them faults would meet nothing."""
     _session: aiohttp.ClientSession | None = None
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     _underway: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._end = self.orders[-1].at if self.orders else 0.0
 
     @property
     def waiting(self) -> int:
         """Callers that have no answer yet."""
         return len(self._underway)
 
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=0)
+        self._session = aiohttp.ClientSession(timeout=_PATIENCE, connector=connector)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+        self.journal.close()
+
     @property
     def remaining(self) -> float:
         """Seconds that the rest of the requests take, as they were drawn."""
-        return self._end - self.clock
+        return max(0.0, self.stage.plan.messages - len(self.orders)) / self.stage.plan.rate
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the plan's requests have all been made."""
+        return len(self.orders) >= self.stage.plan.messages
 
     async def run(self) -> None:
         """Make every request at its time, and return when each has come to an end."""
-        connector = aiohttp.TCPConnector(limit=0, force_close=False)
-        async with aiohttp.ClientSession(timeout=_PATIENCE, connector=connector) as self._session:
-            for order in self.orders:
-                await self.going.wait()
-                await asyncio.sleep(max(0.0, order.at - self.clock) * self.stretch)
-                self.clock = order.at
-                await self._slots.acquire()
-                task = asyncio.create_task(self.serve(order))
-                self._underway.add(task)
-                task.add_done_callback(self._done)
-            await asyncio.gather(*self._underway)
+        for order in self.drawn:
+            await asyncio.sleep(max(0.0, order.at - self.clock) * self.stretch)
+            self.clock = order.at
+            await self.going.wait()
+            if self.enough and self.is_done:
+                break
+            await self._slots.acquire()
+            self.orders.append(order)
+            task = asyncio.create_task(self.serve(order))
+            self._underway.add(task)
+            task.add_done_callback(self._done)
+        await asyncio.gather(*self._underway)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._underway.discard(task)

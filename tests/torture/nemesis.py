@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.torture.faults import FAULTS, Fault, Scene
@@ -49,12 +49,16 @@ def deck(plan: Plan, stage: Stage) -> list[Fault]:
     return [fault for fault in possible if not plan.kinds or fault.name in plan.kinds]
 
 
-def schedule(plan: Plan, kinds: list[Fault]) -> Iterator[Blow]:
-    """Draw blows without end: every kind once in a random order, then every kind once more, and so on."""
+def schedule(plan: Plan, kinds: list[Fault], done: Callable[[str], bool] = lambda _: False) -> Iterator[Blow]:
+    """Draw blows without end: every kind once in a random order, then every kind once more, and so on.
+
+    What has been *done* as often as it has to be comes no more, as long as something else is left.
+    """
     dice = random.Random(f"nemesis {plan.seed}")
     at, number = 0.0, 0
     while True:
-        for fault in dice.sample(kinds, len(kinds)):
+        left = [fault for fault in kinds if not done(fault.name)] or kinds
+        for fault in dice.sample(left, len(left)):
             at += dice.expovariate(1 / plan.gap)
             yield Blow(number, at, fault.name, round(dice.uniform(*fault.seconds) / plan.haste, 2))
             number += 1
@@ -66,15 +70,19 @@ class Nemesis:
 
     stage: Stage
     fleet: Fleet
-    blows: Iterator[Blow]
     kinds: list[Fault]
     happened: list[Disturbance] = field(default_factory=list)
     underway: set[str] = field(default_factory=set)
     stormed: float = 0.0
     """Seconds that the storms have taken."""
     _clock: float = 0.0
+    _blows: Iterator[Blow] = field(init=False)
     _next: Blow | None = None
     _held: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        each = self.stage.plan.each
+        self._blows = schedule(self.stage.plan, self.kinds, lambda kind: self.counts[kind] >= each)
 
     @property
     def counts(self) -> Counter[str]:
@@ -98,7 +106,7 @@ class Nemesis:
         slots = asyncio.Semaphore(_AT_ONCE)
         tasks: list[asyncio.Task[None]] = []
         while True:
-            blow = self._next or next(self.blows)
+            blow = self._next or next(self._blows)
             self._next = None
             if blow.at > start + seconds:
                 self._next = blow

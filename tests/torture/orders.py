@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -55,16 +57,14 @@ class Order:
         return self.kind != "hostile"
 
 
-def orders(plan: Plan, tricks: tuple[str, ...]) -> list[Order]:
-    """Draw them all."""
+def orders(plan: Plan, tricks: tuple[str, ...]) -> Iterator[Order]:
+    """Draw them, without end."""
     dice = random.Random(f"orders {plan.seed}")
     at = 0.0
-    drawn = []
-    for number in range(plan.messages):
+    for number in itertools.count():
         # Bursts: one in eight pauses is long, the others make up for it.
         at += dice.expovariate(plan.rate) * (4.0 if dice.random() < 0.125 else 0.57)
-        drawn.append(_order(plan, dice, number, at, tricks))
-    return drawn
+        yield _order(plan, dice, number, at, tricks)
 
 
 def _order(plan: Plan, dice: random.Random, number: int, at: float, tricks: tuple[str, ...]) -> Order:

@@ -81,16 +81,15 @@ def own_servers(plan: Plan) -> Servers:
 async def torture(plan: Plan, servers: Servers, console: Console) -> Result:
     """Run a plan on running servers."""
     shutil.rmtree(plan.folder, ignore_errors=True)
-    async with staged(plan, servers) as stage:
+    async with contextlib.AsyncExitStack() as ending:
+        stage = await ending.enter_async_context(staged(plan, servers))
         journal = Journal(plan.folder / "journal.jsonl")
-        kinds = deck(plan, stage)
-        fleet = Fleet(stage, orders(plan, tuple(hostile.TRICKS)), journal)
-        nemesis = Nemesis(stage, fleet, schedule(plan, kinds), kinds)
+        fleet = await ending.enter_async_context(Fleet(stage, orders(plan, tuple(hostile.TRICKS)), journal))
+        nemesis = Nemesis(stage, fleet, deck(plan, stage))
         progress = Progress(stage, fleet, nemesis, console)
         with live(progress, console):
             run = _Run(stage, fleet, nemesis, progress)
             before, after = await run.to_its_end()
-        journal.close()
         result = _judged(stage, nemesis, before, after, run)
     _write(stage, nemesis, result)
     verdict(console, result.broken, result.facts)
@@ -113,9 +112,10 @@ class _Run:
             for number in range(1, _MOST_STORMS + 1):
                 await self._storm(number)
                 is_covered = not self.nemesis.missing(self.stage.plan.each)
-                everything_is_asked = callers.done()
-                if everything_is_asked and (is_covered or number > 2 * self._storms_needed()):
+                if self.fleet.is_done and (is_covered or number > 2 * self._storms_needed()):
                     break
+            self.fleet.enough = True
+            self.fleet.going.set()
             await callers
         self.progress.enter("asking everybody")
         before = await self._gather()
@@ -141,7 +141,7 @@ class _Run:
                 without=UNFAIR,
             )
         # Slow enough that callers are there for every fault, and no faster than the plan allows.
-        self.fleet.stretch = max(1.0, self.nemesis.remaining(plan.each) / max(self.fleet.remaining, 1.0))
+        self.fleet.stretch = max(1.0, self.nemesis.remaining(plan.each) / max(self.fleet.remaining, 10.0))
         self.fleet.going.set()
         await self.nemesis.storm(plan.storm)
         self.fleet.going.clear()
@@ -188,7 +188,8 @@ def _judged(stage: Stage, nemesis: Nemesis, before: Evidence, after: Evidence, r
     doubtful = sum(one.entry.ambiguous for one in again)
     facts = {
         "run": plan.words,
-        "messages": f"{plan.messages} asked, {run.fleet.accepted} accepted, {len(before.listed)} stored",
+        "requests": len(run.fleet.orders),
+        "messages": f"{run.fleet.accepted} accepted, {len(before.listed)} stored",
         "at the providers": f"{len(taken)} taken, {len(again)} of them once more",
         "of these, in doubt at the provider itself": doubtful,
         "faults": f"{sum(counts.values())} of {len(counts)} kinds",

@@ -26,7 +26,7 @@ _MORE: Final[Mapping[str, tuple[str, ...]]] = {
 """What else than dying may happen there."""
 
 
-_PATIENCE: Final = 12.0
+_PATIENCE: Final = 25.0
 """Seconds, beyond those drawn, that somebody is given to come by."""
 
 
