@@ -198,6 +198,16 @@ def test_nobody_is_given_away(traced: Traced) -> None:
     assert all("traceparent" not in {*map(str.lower, one.headers)} for one in traced.postmark.requests)
 
 
+def test_the_end_hands_over_what_is_left(traced: Traced) -> None:
+    """By both services; so this is the last test."""
+    trace_id = uuid4().hex
+    traced.system.wait_for(traced.post(trace_id), "sent")
+    traced.system.stop()
+    names = {one.name for one in traced.collector.trace(trace_id)}
+
+    assert {"POST /emails", "record sent", "process mailer.transactional", "attempt"} <= names
+
+
 def lines(log: str) -> Iterator[dict[str, Any]]:
     """What was logged."""
     for line in log.splitlines():

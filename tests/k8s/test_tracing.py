@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import BaseModel
 
 from services.gateway.settings import Settings as GatewaySettings
 from services.mailer.settings import Settings as MailerSettings
@@ -13,7 +14,7 @@ from tests.k8s.rendering import TRIALS, Rendered, render
 from tests.k8s.workloads import selected
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text()
-SERVICES = {"gateway": GatewaySettings, "mailer": MailerSettings}
+SERVICES: dict[str, type[BaseModel]] = {"gateway": GatewaySettings, "mailer": MailerSettings}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,8 @@ def rendered(scratch: Path) -> Rendered:
 def variables(request: pytest.FixtureRequest, rendered: Rendered) -> dict[str, str]:
     """The environment that a service gets, in which its setting is on."""
     found: dict[str, str] = rendered.one("ConfigMap", f"{request.param}-settings")["data"]
-    assert SERVICES[request.param].model_validate({"tracing": found["PILLARBOX_TRACING"]}).tracing
+    settings = SERVICES[request.param].model_validate({"tracing": found["PILLARBOX_TRACING"]})
+    assert settings.model_dump(include={"tracing"}) == {"tracing": True}
     return found
 
 
