@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from tests.servers.server import Server
 
-ALONE = ("flow/test_honest_answers.py", "flow/test_lanes_and_rates.py", "flow/test_bad_days.py")
+ALONE = (
+    "flow/test_honest_answers.py",
+    "flow/test_lanes_and_rates.py",
+    "flow/test_bad_days.py",
+    "flow/test_overload.py",
+)
 """Modules that look at times: ``make test`` runs them after all others, with nothing beside them."""
 
 AnyServer = TypeVar("AnyServer", bound="Server")

@@ -49,7 +49,11 @@ QUICK = {"PILLARBOX_CIRCUIT_LONGEST_SECONDS": "1", "PILLARBOX_RECOVERY_RAMP_SECO
 
 @pytest.mark.parametrize(
     ("seconds", "settings"),
-    [(8, QUICK), pytest.param(120, {}, marks=[pytest.mark.soak, pytest.mark.timeout(600)])],
+    [
+        (8, QUICK),
+        pytest.param(120, {}, marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+        pytest.param(1800, {}, marks=[pytest.mark.soak, pytest.mark.timeout(5400)]),
+    ],
 )
 def test_a_dead_provider_costs_time_and_nothing_else(
     start: Start,
