@@ -15,7 +15,7 @@ NEEDED = {"anyio", "certifi", "click", "h11", "httpcore", "httpx", "idna", "mark
           "pillarbox", "pygments", "rich", "sniffio", "typing-extensions"}  # fmt: skip
 LOADED = """
 import json, sys
-sys.argv = ["pillarbox", "--help"]
+sys.argv = ["pillarbox", "send", "--help"]
 from pillarbox.__main__ import main
 try:
     main()
