@@ -78,6 +78,9 @@ FOREIGN = {
 }
 ENTRY = {"gateway": "services.gateway.app", "mailer": "services.mailer.worker"}
 SYNC = "uv sync --frozen --only-group {service}"
+EXPORT = "uv export --frozen --only-group {service}"
+BILL = "--format cyclonedx1.5 --output-file sbom.cdx.json"
+TRACED = "${TRACING:+--only-group tracing}"
 LOOK = """
 import importlib.metadata, json
 print(json.dumps(sorted(d.metadata["Name"].lower() for d in importlib.metadata.distributions())))
@@ -153,13 +156,14 @@ def test_the_dockerfile_builds_that_very_image(service: str) -> None:
     stages = dockerfile()
     expected = [
         f"COPY --from=build-{service} /app/{part}"
-        for part in (".venv .venv", "shared shared", "services services")
+        for part in (".venv .venv", "sbom.cdx.json ./", "shared shared", "services services")
     ]
 
     assert expected == [line for line in stages[service] if line.startswith(("COPY", "ADD"))]
     runs = [line for line in stages[f"build-{service}"] if line.startswith(("COPY", "ADD", "RUN"))]
     assert [
-        f"RUN {SYNC.format(service=service)} ${{TRACING:+--only-group tracing}} --no-cache",
+        f"RUN {SYNC.format(service=service)} {TRACED} --no-cache",
+        f"RUN {EXPORT.format(service=service)} {TRACED} {BILL} --quiet",
         "COPY shared shared",
         f"COPY services/{service} services/{service}",
         "RUN python -m compileall -q shared services",
