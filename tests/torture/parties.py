@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, list[str]]] = {
 }
 _OWN_HOSTS: Final = ["unshare", "-m", "--", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"']
 """A name service of its own (unshare(1)); the process keeps its id."""
+_OWN_CLOCK: Final = Path(__file__).parent / "own_clock"
 _FAKETIME: Final = "usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -141,6 +142,7 @@ def party(plan: Plan, name: str, settings: Mapping[str, str], *, hosts: Path | N
         time_file.write_text("+0\n")
         environment |= {
             "LD_PRELOAD": str(library),
+            "PYTHONPATH": f"{plan.code}{os.pathsep}{_OWN_CLOCK}",
             "FAKETIME_TIMESTAMP_FILE": str(time_file),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_CACHE_DURATION": "1",
