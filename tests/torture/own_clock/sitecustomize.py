@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import SupportsIndex
 
 
-def _sleep(seconds: float) -> None:
-    threading.Event().wait(max(0.0, seconds))
+def _sleep(seconds: float | SupportsIndex) -> None:
+    threading.Event().wait(max(0.0, float(seconds)))
 
 
 time.sleep = _sleep
