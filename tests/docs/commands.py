@@ -58,7 +58,7 @@ def is_complete(command: str) -> bool:
     if command.endswith("\\"):
         return False
     problem = syntax_error(command)
-    return "unexpected end of file" not in problem and "here-document" not in problem
+    return not any(word in problem for word in ("unexpected EOF", "unexpected end of file", "here-document"))
 
 
 def syntax_error(script: str) -> str:

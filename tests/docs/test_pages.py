@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.docs.markdown import PAGES, Block, blocks, name
 from tests.docs.reading import Reader, clone
+from tests.servers.packages import UnavailableError, require
 
 STARTS = re.compile(r"make (run|gateway)\b|python -m services\.gateway$", re.MULTILINE)
 """A page with this starts a gateway of its own; the others' readers have one."""
@@ -28,9 +30,23 @@ def starts_a_gateway(page: Path) -> bool:
     return any("background" in block.marks and STARTS.search(block.text) for block in blocks(page))
 
 
+def require_programs(page: Path) -> None:
+    """Have what a page's commands need and a minimal machine lacks; without it there is nothing to read."""
+    text = "\n".join(block.text for block in blocks(page) if "not-run" not in block.marks)
+    for package in ("curl", "redis-server"):
+        if re.search(rf"^\$ .*{package}\b", text, re.MULTILINE):
+            try:
+                require(package)
+            except UnavailableError as reason:
+                if os.environ.get("CI") == "true":
+                    raise
+                pytest.skip(str(reason))
+
+
 @pytest.fixture
 def reader(page: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
-    """Somebody who has read no other page, in a clone of their own."""
+    """Somebody in a clone of their own; pages without a gateway of their own share one, and its tenant."""
+    require_programs(page)
     folder = clone(tmp_path / "pillarbox")
     if starts_a_gateway(page):
         somebody = Reader(folder)

@@ -22,6 +22,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "npm": ("npm",),
     "wrk": ("wrk",),
     "prometheus": ("promtool",),
+    "curl": ("curl",),
     "chromium": ("chromium",),
     "faketime": ("faketime",),
 }
