@@ -76,10 +76,13 @@ class Output:
         from rich.text import Text  # noqa: PLC0415 - likewise
 
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in columns:
+        shown = [[_at_a_glance(cell) for cell in row] for row in cells]
+        for place, column in enumerate(columns):
+            # What one copies is never cut, the rest is where the terminal is narrow.
             whole = column in {"id", "status", "origin"} or column.endswith("_at")
-            table.add_column(column, no_wrap=True, overflow="fold" if whole else "ellipsis")
-        for row in ([_at_a_glance(cell) for cell in cells_of_row] for cells_of_row in cells):
+            width = max(len(row[place]) for row in shown) if whole else None
+            table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=width)
+        for row in shown:
             table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
         console().print(table)
 

@@ -203,6 +203,7 @@ def test_an_import_that_is_killed_goes_on(
     with journal.open("ab") as torn:
         torn.write(b'{"accepted":{"import')
     summary = pillarbox(*command[1:], "--tag", "run=killed", "--json").object()
+    again = pillarbox(*command[1:], "--tag", "run=killed", "--json").object()
     recipients = [
         each["to"][0] for each in pillarbox("list", "--tag", "run:killed", "--all", "--json").objects()
     ]
@@ -210,6 +211,7 @@ def test_an_import_that_is_killed_goes_on(
     assert before * 20 < 600
     assert 600 == summary["accepted"] + summary["accepted earlier"]
     assert before * 20 <= summary["accepted earlier"]
+    assert (600, False) == (again["accepted earlier"], "accepted" in again)
     assert (600, 600) == (len(recipients), len(set(recipients)))
 
 
