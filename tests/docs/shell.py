@@ -16,7 +16,7 @@ from typing import Any
 from tests.flow.system import BIN
 from tests.servers.proc import is_alive, send
 
-LONGEST_SECONDS = 60
+LONGEST_SECONDS = 120
 """How long a command may take, or one in the background until it has said what the page shows."""
 
 _READER = Path(__file__).with_name("python_reader.py")

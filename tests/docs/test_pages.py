@@ -58,6 +58,7 @@ def reader(page: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     somebody.close()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if runs_something(page)], ids=name)
 def test_a_page_does_what_it_says(page: Path, reader: Reader) -> None:
     """All of its blocks, from the first to the last."""
