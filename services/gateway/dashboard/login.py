@@ -73,8 +73,6 @@ class Login:
         await self.door.leave(request[SESSION])
         response = see_other(f"{PATH}/login")
         response.del_cookie(COOKIE, path=PATH)
-        # Nor is anything left that a page may have kept in this browser.
-        response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
     async def _enter(self, request: web.Request, key: str, place: str) -> web.Response:
