@@ -207,7 +207,9 @@ def curl(base: str, key: str) -> str:
 
 def stop(services: list[subprocess.Popen[bytes]]) -> None:
     """Let every service finish; end by force what does not."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # make hands on a SIGTERM that its whole group has got already: the second one must not end this.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     for service in services:
         if service.poll() is None:
             service.terminate()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tests.docs.commands import Command, commands, missing_line
 from tests.docs.markdown import ROOT, Block
-from tests.docs.shell import LONGEST_SECONDS, Background, Python, Shell
+from tests.docs.shell import LONGEST_SECONDS, Background, Python, Shell, folder_of, processes
 from tests.flow.system import BIN
 from tests.servers.server import free_port
 
@@ -71,6 +71,8 @@ class Reader:
         self._end(None)
         self._shell.close()
         self._python.close()
+        left = [pid for pid in processes() if folder_of(pid).is_relative_to(self.folder)]
+        assert [] == left, "a page leaves processes behind"
 
     def follow(self, block: Block) -> None:
         """Do what the block says."""

@@ -122,6 +122,14 @@ def group_of(pid: int) -> int:
         return 0
 
 
+def folder_of(pid: int) -> Path:
+    """Where a process works; nowhere if there is no such process any more."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return Path()
+
+
 class Python:
     """One interpreter with one namespace."""
 
