@@ -16,7 +16,7 @@ import pytest
 
 from services.gateway.relay import wire
 from shared.seals import Seals
-from shared.signatures import MAILER_QUEUES, PostWebhook, RecordEvent
+from shared.signatures import MAILER_QUEUES, PostWebhook, RecordEvent, RecordEvents
 from tests.fakes import faults
 from tests.fakes.sendgrid import FakeSendGrid
 from tests.flow.conftest import build, through
@@ -113,8 +113,10 @@ def test_events_cannot_be_made_up(attack: Attack, rabbitmq: RabbitMQ) -> None:
     about_another = replace(
         attack.told, body=attack.told.body.replace(attack.sent.encode(), attack.waiting.encode())
     )
-    attack.attacker.publish(made_up, made_up.sealed(Seals(["a stranger's key"])), about_another)
-    until(lambda: rabbitmq.queue_depth("gateway.dead") == 3, 20, "dead letters")
+    batch = RecordEvents(events=(event,))
+    together = Task(wire.body(batch.arguments()), wire.headers(batch.task, str(uuid4())), batch.queue)
+    attack.attacker.publish(made_up, made_up.sealed(Seals(["a stranger's key"])), about_another, together)
+    until(lambda: rabbitmq.queue_depth("gateway.dead") == 4, 20, "dead letters")
 
     assert ["accepted", "scheduled"] == attack.system.words(attack.waiting)
 

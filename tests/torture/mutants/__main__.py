@@ -59,7 +59,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--control", action="store_true", help="the same runs, of the code as it is")
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "torture" / "mutants")
     given = parser.parse_args(arguments)
-    only = set(filter(None, given.only.split(",")))
+    by_name = {mutant.name: mutant for mutant in MUTANTS}
+    chosen = [by_name[name] for name in given.only.split(",") if name] or MUTANTS
     unexpected = []
     with contextlib.ExitStack() as stopping:
         servers = own_servers(Plan())
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> int:
             assert server is not None
             stopping.enter_context(server)
         judging = _Judging(servers, given.folder.absolute(), given.control, Console(quiet=True))
-        for mutant in (one for one in MUTANTS if not only or one.name in only):
+        for mutant in chosen:
             begun = time.monotonic()
             is_caught, seen = judging.caught(mutant)
             word = "caught" if is_caught else "not caught" if given.control else "SURVIVED"

@@ -23,7 +23,7 @@ MUTANTS: Final = (
             Patch(f"{_MAILER}/worker.py", '"task_acks_late": True', '"task_acks_late": False'),
             _NO_SILENT_SWEEP,
         ),
-        ("mailers_killed", "w.start:kill", "w.before_claim:kill"),
+        ("mailers_killed", "w.start:kill9", "w.before_claim:kill9"),
         {"rate": 30.0, "messages": 120, "each": 2},
     ),
     Mutant(
@@ -34,7 +34,7 @@ MUTANTS: Final = (
                 "        return Verdict(deposit.entries, tuple(one.id for one in deposit.entries))\n",
             ),
         ),
-        ("g.before_insert:kill", "g.before_commit:kill", "gateway_killed"),
+        ("g.before_insert:kill9", "g.before_commit:kill9", "gateway_killed"),
         {"each": 2},
     ),
     Mutant(
@@ -45,7 +45,7 @@ MUTANTS: Final = (
                 "        self._task = None\n",
             ),
         ),
-        ("queues_purged", "g.after_commit:kill", "r.before_publish:kill"),
+        ("queues_purged", "g.after_commit:kill9", "r.before_publish:kill9"),
     ),
     Mutant(
         "M4", "the broker's confirms are not awaited, and nobody looks for what is silent", "I1",
@@ -57,7 +57,7 @@ MUTANTS: Final = (
             Patch(f"{_GATEWAY}/relay/amqp.py", "_MANDATORY = 1", "_MANDATORY = 0"),
             _NO_SILENT_SWEEP,
         ),
-        ("queue_deleted", "memory_alarm", "rabbitmq_killed"),
+        ("queue_deleted", "memory_alarm"),
         {"rate": 30.0, "messages": 120, "each": 2},
     ),
     Mutant(
@@ -197,7 +197,7 @@ MUTANTS: Final = (
                 "Deposit(caller.tenant, entries, answer, None, (), strict, rewrite)",
             ),
         ),
-        ("g.before_response:kill", "gateway_killed"),
+        ("g.before_response:kill9", "gateway_killed"),
         {"each": 2, "messages": 120, "rate": 25.0},
     ),
     Mutant(
