@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -73,7 +73,8 @@ class _Sink:
     def write(self, text: str) -> int:
         """Write, now or at the end of this turn."""
         if self._loop is None or self._thread != threading.get_ident():
-            return sys.stderr.write(text)
+            _say(text)
+            return len(text)
         self._lines.append(text)
         if len(self._lines) == 1:
             if time.monotonic() - self._written > _PAUSE_SECONDS:
@@ -88,7 +89,13 @@ class _Sink:
     def _write_gathered(self) -> None:
         lines, self._lines = self._lines, []
         self._written = time.monotonic()
-        sys.stderr.write("".join(lines))
+        _say("".join(lines))
+
+
+def _say(text: str) -> None:
+    """Write to standard error; where that is on a full disk, the log is lost, and no request with it."""
+    with suppress(OSError):
+        sys.stderr.write(text)
 
 
 _sink = _Sink()

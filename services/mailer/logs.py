@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -60,6 +61,19 @@ class _BrokerNews(logging.Filter):
         return False
 
 
+class _Sink:
+    """Standard error; where that is on a full disk, the log is lost, and no attempt with it."""
+
+    def write(self, text: str) -> int:
+        """Write, if it can be."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Standard error keeps nothing beyond the end of a line."""
+
+
 def configure(log_format: Literal["auto", "columns", "json"], level: str, *, traced: bool = False) -> None:
     """Set up logging for this process, once, at its start; if *traced*, lines name their traces."""
     beginning: list[structlog.typing.Processor] = [_complete]
@@ -73,14 +87,14 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str, *, tra
         if columns
         else [structlog.processors.JSONRenderer(serializer=_json)]
     )
-    number = logging.getLevelNamesMapping()[level]
+    number, sink = logging.getLevelNamesMapping()[level], _Sink()
     structlog.configure(
         processors=[*beginning, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sink),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_complete],
