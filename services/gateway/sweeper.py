@@ -23,7 +23,7 @@ from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.logs import places
 from services.gateway.relay.relay import Relay
-from shared.signatures import Lane
+from shared.signatures import Lane, RecordEvent
 
 log = structlog.get_logger()
 
@@ -97,12 +97,14 @@ class Sweeper:
                 self._on_found("unpublished", len(taken))
         if self._relay.settled and time.monotonic() >= self._next_silence_check:
             self._next_silence_check = time.monotonic() + self._silent_after / 10
+            # News that nobody has read yet is no silence: repeating what it is about would only make more.
+            news = await self._relay.depth(RecordEvent.QUEUE) or 0
             for lane in lanes:
-                await self._sweep_silent(lane, depths[lane] or 0)
+                await self._sweep_silent(lane, (depths[lane] or 0) + news)
         return found > 0 and self._relay.room > 0
 
     async def _sweep_silent(self, lane: Lane, depth: int) -> None:
-        """Publish silent messages again, but no more than the broker has lost.
+        """Publish silent messages again, but no more than the broker has lost, which holds *depth*.
 
         While the mailer is scaled to zero everything is silent and nothing is lost: the queue then
         holds at least as many messages as the ledger believes, and none is published twice.  When it
