@@ -16,6 +16,11 @@ from tests.torture.orders import Order, number_in
 from tests.torture.plan import PROVIDERS, Plan
 from tests.torture.sink import Posted
 
+AT_REST = frozenset(
+    {"sent", "delivered", "bounced", "complained", "suppressed", "failed", "expired", "canceled", "held"}
+)
+"""Statuses after which nothing more happens by itself."""
+
 _ACCEPTED = 202
 
 

@@ -20,9 +20,6 @@ from tests.torture.nemesis import Nemesis
 from tests.torture.parties import Party
 from tests.torture.stage import Stage
 
-AT_REST: Final = frozenset(
-    {"sent", "delivered", "bounced", "complained", "suppressed", "failed", "expired", "canceled", "held"}
-)
 _UNDERWAY: Final = ("accepted", "queued", "sending", "deferred", "uncertain", "scheduled")
 _QUEUES: Final = ("mailer.transactional", "mailer.bulk", "mailer.webhooks", "gateway.events")
 _PATIENCE: Final = aiohttp.ClientTimeout(20)
