@@ -52,7 +52,7 @@ class Surroundings:
     ids=["all lost", "some wait", "all wait", "most are sent", "the recorder is behind"],
 )
 async def test_only_what_neither_waits_nor_has_news_is_lost(waiting: int, news: int, lost: int) -> None:
-    """What waits in the lane will be sent, and what the recorder has not read may be of those sent already."""
+    """What waits in the lane will be sent; what the recorder has not read may be of those sent already."""
     there = Surroundings({"mailer.bulk": waiting, RecordEvent.QUEUE: news})
     sweeper = Sweeper(there, there, there, **SPANS)  # type: ignore[arg-type]
 
