@@ -57,6 +57,13 @@ class Desk:
         assert response is not None
         return response
 
+    async def visit(self, path: str) -> Response:
+        """Go to a page, and wait until its files and frames are there; it may go on asking for news."""
+        self.responses.clear()
+        response = await self.page.goto(self.base_url + path, wait_until="load")
+        assert response is not None
+        return response
+
     async def enter(self, key: str) -> None:
         """Log in as a person does, with the form."""
         await self.open("/dashboard/login")

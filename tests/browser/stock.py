@@ -6,6 +6,7 @@ import asyncio
 import base64
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,9 @@ def in_ledger(system: System, do: Callable[[Sessions], Awaitable[object]]) -> No
         await do(Sessions(engine, writing=None))
         await engine.dispose()
 
-    asyncio.run(run())
+    # In a thread, because the browser's event loop may be running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(run())).result()
 
 
 def later(system: System, to: str, subject: str, **more: Any) -> str:
@@ -182,8 +185,10 @@ def fill(system: System) -> dict[str, str]:
     system.accept({"email": "dora@example.org"}, "/welcome-emails")
     sent = receipt(system)
     system.wait_for(sent, "sent")
+    (told_of,) = client.get(f"/webhooks/{webhook}/events").json()["data"]
     return {
         "webhook": webhook,
+        "event": told_of["id"],
         "template": template,
         "failed": failed[-1],
         "held": held,

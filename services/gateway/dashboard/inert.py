@@ -30,11 +30,15 @@ _POLICY: Final = (
 FRAME_POLICY: Final = "frame-src 'self'"
 """What the policy of a page with such a frame holds beside its own words."""
 
-# No policy is about connecting ahead (<link rel=preconnect>) and reloading (<meta http-equiv=refresh>).
-# Without these very characters no tokenizer of HTML begins such a tag, whatever stands around them.
-_ACTIVE: Final = re.compile(r"<(?=(?:link|meta|base)\b)", re.IGNORECASE)
+# No policy is about connecting ahead (<link rel=preconnect>) and reloading (<meta http-equiv=refresh>), and
+# Chromium connects to where a frame would come from before it asks the policy whether it may.  Without
+# these very characters no tokenizer of HTML begins such a tag, whatever stands around them.
+_ACTIVE: Final = re.compile(r"<(?=(?:link|meta|base|i?frame|frameset|object|embed)\b)", re.IGNORECASE)
 _CID: Final = re.compile(r"""\bcid:([^"'\s)>]{1,512})""", re.IGNORECASE)
 _PICTURE: Final = re.compile(r"image/[\w.+-]{1,64}", re.ASCII)
+
+# It leads nowhere, and the browser would say so in its place: a click does nothing instead.
+_NO_CLICKS: Final = "<style>a, area { pointer-events: none !important }</style>"
 
 _SHOWN: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"})
 """Types that no browser takes for anything with scripts."""
@@ -50,7 +54,7 @@ def framed(html: str, attachments: Iterable[Attachment] = (), *, images: bool = 
             return match[0]
         return f"data:{picture.content_type};base64,{base64.b64encode(picture.content).decode()}"
 
-    body = _CID.sub(inline, _ACTIVE.sub("<x-", html))
+    body = _CID.sub(inline, _ACTIVE.sub("<x-", html)) + _NO_CLICKS
     headers = {
         **HEADERS,
         "Content-Security-Policy": _POLICY.format(images=" https:" if images else ""),

@@ -118,7 +118,7 @@ def test_pictures_from_elsewhere_are_for_who_asks() -> None:
     assert "img-src data: https:;" in shown("", images=True)[1]
 
 
-@pytest.mark.parametrize("tag", ["link", "LINK", "meta", "Base"])
+@pytest.mark.parametrize("tag", ["link", "LINK", "meta", "Base", "iframe", "frame", "object", "embed"])
 def test_what_no_policy_is_about_is_no_tag(tag: str) -> None:
     """Connecting ahead, reloading, another base."""
     body, _ = shown(f'<{tag} rel="preconnect" href="https://evil.example">')

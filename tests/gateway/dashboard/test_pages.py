@@ -447,7 +447,7 @@ def test_a_template_is_previewed_as_it_is_typed(ann: Visitor) -> None:
 
     assert "For name" in first
     assert "For &lt;i&gt;Ann&lt;/i&gt;" in part
-    assert "<b>&lt;i&gt;Ann&lt;/i&gt;</b>" == ann.page(letter)
+    assert ann.page(letter).startswith("<b>&lt;i&gt;Ann&lt;/i&gt;</b>")
 
 
 @pytest.mark.parametrize(
