@@ -122,8 +122,8 @@ async def test_what_needs_attention_is_counted(box: Gateway) -> None:
 async def test_a_session_ends_in_its_time(box: Gateway) -> None:
     """Or when somebody ends it; what has ended is removed at the next login."""
     sessions, stored = DashboardSessions(box.sessions), StoredSession(new_message_id(), b"key")
-    await sessions.open(b"short", stored, seconds=-1)
     await sessions.open(b"long", stored, seconds=60)
+    await sessions.open(b"short", stored, seconds=-1)
     found = [await sessions.find(digest) for digest in (b"short", b"long", b"none")]
     await sessions.close(b"long")
 
