@@ -57,6 +57,8 @@ class Api:
         after, mark = "", "&" if "?" in path else "?"
         while True:
             page = await self.get(tenant, f"{path}{mark}limit=100{after}")
+            if page is None:  # whose list it was is gone
+                return items
             items += page["data"]
             if not page["has_more"]:
                 return items
