@@ -315,7 +315,7 @@ async def test_a_timeline_is_of_one_message(box: Gateway) -> None:
 
 
 async def test_events_are_kept_whole(box: Gateway) -> None:
-    """Every field comes back but the series; moments are the same moments, in UTC."""
+    """Every field comes back but the series and the trace; moments are the same moments, in UTC."""
     summer = datetime(2026, 7, 1, 12, 0, 0, 123_456, tzinfo=timezone(timedelta(hours=2)))
     reported = LedgerEvent(
         message_id=new_message_id(),
@@ -332,7 +332,7 @@ async def test_events_are_kept_whole(box: Gateway) -> None:
     await box.ledger.record([reported])
     assert reported.message_id is not None
     (row,) = await box.ledger.timeline(reported.message_id)
-    kept = {name: row._mapping[name] for name in LedgerEvent.__slots__ if name != "series"}
+    kept = {name: row._mapping[name] for name in LedgerEvent.__slots__ if name not in {"series", "trace"}}
 
     assert reported == LedgerEvent(**kept)
     assert not any([row.at.utcoffset(), row.retry_at.utcoffset()])
