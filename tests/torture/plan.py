@@ -65,6 +65,11 @@ class Plan:
         return f"canary{self.seed:06x}bird"
 
     @property
+    def seal_key(self) -> str:
+        """What gateways and mailers seal their broker messages with."""
+        return f"{self.canary}-{'seal' * 8}"
+
+    @property
     def gateways(self) -> int:
         """SQLite has one writer."""
         return 2 if self.database == "postgresql" else 1

@@ -233,6 +233,7 @@ def _settings(stage: Stage, name: str, links: Mapping[str, Link]) -> dict[str, s
     plan = stage.plan
     settings = {**(_QUICK if plan.pace == "quick" else {}), "PILLARBOX_LOG_FORMAT": "json"}
     settings["PILLARBOX_WEBHOOK_NETWORKS"] = "127.0.0.0/8"
+    settings["PILLARBOX_SEAL_KEYS"] = plan.seal_key
     if name.startswith("gateway"):
         ledger = stage.ledger_url
         return {

@@ -1,4 +1,7 @@
-"""Broker messages that nobody of ours has published: forged, replayed, unreadable, unknown."""
+"""Broker messages that nobody of ours has published: forged, replayed, unreadable, unknown.
+
+Those that are to get past the door are sealed, as a bug of ours, or a copy of a genuine message, would be.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from kombu import Connection, Producer
 
 from services.gateway.submission.email import parse_email
 from services.mailer import frames
+from shared.seals import HEADER, Seals
 from shared.signatures import EXCHANGE, MAILER_QUEUES, RecordEvent, SendEmail
 from tests.mailer.carried import READERS
 from tests.servers.rabbitmq import RabbitMQ
@@ -32,6 +36,12 @@ def _publish(scene: Scene, queue: str, *messages: dict[str, Any]) -> None:
         producer = Producer(connection.channel(), auto_declare=False)
         for message in messages:
             producer.publish(exchange=EXCHANGE if is_amqp else "", routing_key=queue, **message)
+
+
+def _sealed(scene: Scene, task: str, message_id: str, arguments: bytes) -> dict[str, Any]:
+    message = _task(task, message_id, arguments)
+    seal = Seals([scene.stage.plan.seal_key]).seal(message["headers"], message["body"])
+    return message | {"headers": message["headers"] | {HEADER: seal}}
 
 
 def _task(task: str, message_id: str, arguments: bytes) -> dict[str, Any]:
@@ -63,8 +73,8 @@ async def unreadable_messages(scene: Scene) -> AsyncIterator[None]:
             "headers": {"task": "x", "id": str(uuid4())},
         },
         {"body": b'{"a": 1}', "content_type": _JSON[0], "content_encoding": _JSON[1]},
-        _task(SendEmail.task, str(uuid4()), b'{"nothing": "here"}'),
-        _task("mailer.send_fax", str(uuid4()), b"{}"),
+        _sealed(scene, SendEmail.task, str(uuid4()), b'{"nothing": "here"}'),
+        _sealed(scene, "mailer.send_fax", str(uuid4()), b"{}"),
     )
     yield
 
@@ -76,8 +86,29 @@ async def forged_events(scene: Scene) -> AsyncIterator[None]:
         {"message_id": str(uuid4()), "event": word, "at": "2026-01-01T00:00:00Z", "attempt": 1}
         for word in ("sent", "teleported")
     ]
-    messages = [_task(RecordEvent.task, str(uuid4()), json.dumps(event).encode()) for event in events]
+    messages = [
+        _sealed(scene, RecordEvent.task, str(uuid4()), json.dumps(event).encode()) for event in events
+    ]
     await asyncio.to_thread(_publish, scene, RecordEvent.QUEUE, *messages)
+    yield
+
+
+@fault("B17", holds="broker", seconds=(0.2, 1.0))
+async def unsealed_messages(scene: Scene) -> AsyncIterator[None]:
+    """Somebody without the key has mail sent, and tells of messages that there are what is not true."""
+    forged = {
+        "from": {"email": "ceo@example.com"},
+        "to": [{"email": "victim@recipients.example.org"}],
+        "subject": "Urgent",
+        "text": "Please pay.",
+    }
+    known = [entry.message_id for fake in scene.stage.fakes.values() for entry in fake.record[-5:]]
+    for message_id in (str(uuid4()), *filter(None, known)):
+        task = _task(SendEmail.task, message_id, json.dumps(forged | {"message_id": message_id}).encode())
+        await asyncio.to_thread(_publish, scene, scene.dice.choice(MAILER_QUEUES), task)
+        event = {"message_id": message_id, "event": "bounced", "at": "2026-01-01T00:00:00Z", "series": 1}
+        told = _task(RecordEvent.task, str(uuid4()), json.dumps(event).encode())
+        await asyncio.to_thread(_publish, scene, RecordEvent.QUEUE, told)
     yield
 
 
@@ -94,7 +125,7 @@ async def replayed_messages(scene: Scene) -> AsyncIterator[None]:
         signature = parse_email(json.dumps(order.body).encode()).signature(
             UUID(entry.message_id), order.tenant
         )
-        task = _task(SendEmail.task, entry.message_id, signature.arguments())
+        task = _sealed(scene, SendEmail.task, entry.message_id, signature.arguments())
         await asyncio.to_thread(_publish, scene, f"mailer.{signature.lane}", task, task)
     yield
 
