@@ -1,8 +1,9 @@
 """The intake: how a worker takes messages from its lanes, and when it does not.
 
-Celery's own consumer, but for three things.  Each lane has slots of its own, so that a newsletter
+Celery's own consumer, but for four things.  Each lane has slots of its own, so that a newsletter
 never takes the place of a password reset.  A lane whose accounts are all ill is not consumed: its
-messages stay in the broker.  And what is no task message, or not ours, becomes a dead letter with an alarm.
+messages stay in the broker.  What is no task message, or not ours, becomes a dead letter with an alarm.
+And no message that RabbitMQ hands out waits here for a moment that another mailer's clock told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from celery import bootsteps
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
+from celery.worker.strategy import default
 
 from shared.seals import Verdict
 from shared.signatures import MAILER_QUEUES, Lane, PostWebhook
@@ -103,6 +105,23 @@ class LaneConsumer(Consumer):
             with suppress(TypeError, ValueError, AttributeError):
                 self.app.on_unreadable(UUID(told))
         message.reject_log_error(logging.getLogger(__name__), self.connection_errors)
+
+
+def strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., None]:
+    """Celery's own way with a task message, but that on RabbitMQ none waits here for a moment that it names.
+
+    The broker has kept it for as long as it had to.  The moment was told by the clock of whoever deferred it,
+    and where that was ahead of ours the message would lie in our memory, unacknowledged, until then.
+    """
+    receive: Callable[..., None] = default(task, app, consumer, **options)
+    if not app.is_amqp:
+        return receive  # there nobody else makes it wait
+
+    def receive_at_once(message: Any, *more: Any, **further: Any) -> None:
+        message.headers.pop("eta", None)
+        receive(message, *more, **further)
+
+    return receive_at_once
 
 
 class PausingStep(bootsteps.StartStopStep):

@@ -190,6 +190,7 @@ def register(
         "bind": True,
         # Celery would otherwise give the task to every other app of this process, too.
         "shared": False,
+        "Strategy": "services.mailer.intake:strategy",
         "base": type(
             "BoundTask",
             (base or MailerTask,),
