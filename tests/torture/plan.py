@@ -82,7 +82,7 @@ class Plan:
     @property
     def words(self) -> str:
         """The command that repeats the run."""
-        given = {
+        given: dict[str, object] = {
             "SEED": self.seed,
             "MESSAGES": self.messages,
             "PROFILE": self.profile,
@@ -91,4 +91,6 @@ class Plan:
             "DATABASE": self.database,
             "PACE": self.pace,
         }
+        if self.kinds:
+            given["KINDS"] = ",".join(self.kinds)
         return "make torture " + " ".join(f"{name}={value}" for name, value in given.items())

@@ -73,7 +73,7 @@ async def mailer_frozen(scene: Scene) -> AsyncIterator[None]:
     one.thaw()
 
 
-@fault("W14 B6", holds="mailers", seconds=(12.0, 16.0), disturbs="attempts claims")
+@fault("W14 B6", holds="mailers", seconds=(20.0, 24.0), disturbs="attempts claims")
 async def mailer_frozen_beyond_its_lease(scene: Scene) -> AsyncIterator[None]:
     """So long that others may take over what it holds, and then it wakes up."""
     one = scene.dice.choice(scene.stage.mailers)
