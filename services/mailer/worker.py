@@ -43,7 +43,7 @@ from services.mailer.settings import Settings, load
 from services.mailer.slots import busy
 from services.mailer.webhooks import tasks as webhook_tasks
 from services.mailer.webhooks.intake import WebhookStep
-from shared.seals import HEADER
+from shared.seals import HEADER, Seals
 from shared.signatures import (
     DEAD_LETTER_EXCHANGE,
     EXCHANGE,
@@ -61,6 +61,8 @@ log = structlog.get_logger()
 
 _SLACK_SECONDS = 300.0
 """Beyond what a message can rightly take, before its slot counts as stuck."""
+_DELAYED = "celery_delayed_"
+"""How the exchanges of native delayed delivery begin."""
 _QUORUM = {"x-queue-type": "quorum"}
 _QUEUE_ARGUMENTS = {
     **_QUORUM,
@@ -174,6 +176,7 @@ def create_worker(settings: Settings) -> Celery:
         base=_base(parts),
     )
     webhook_tasks.register(app, posting=parts.posting, background=background)
+    _dress_what_is_published(app, parts.seals)
     _connect_signals(settings, app, parts, background)
     return app
 
@@ -245,18 +248,25 @@ def _base(parts: Parts) -> type[tasks.MailerTask]:
     return traced_task(parts.tracing.tracer, parts.tracing.system)
 
 
+def _dress_what_is_published(app: Mailer, seals: Seals) -> None:
+    """See to what Celery publishes by itself: a retry, or somebody's ``.delay()``."""
+
+    @before_task_publish.connect(weak=False)
+    def dress(body: Any = None, headers: Any = None, exchange: Any = None, **_: Any) -> None:
+        if str(getattr(exchange, "name", exchange)).startswith(_DELAYED):
+            # The broker does the waiting.  Whoever gets it then would wait for that moment once more, in
+            # memory, by a clock of its own: for years, if the clock that it was reckoned by was ahead.
+            headers["eta"] = None
+        if seals:
+            # Celery writes the body in just this way.
+            _, _, written = dumps(body, serializer=app.conf.task_serializer)
+            headers[HEADER] = seals.seal(headers, written.encode())
+
+
 def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: BackgroundLoop) -> None:
     @setup_logging.connect(weak=False)
     def configure_logging(**_: Any) -> None:
         logs.configure(settings.log_format, settings.log_level, traced=settings.tracing)
-
-    if parts.seals:
-
-        @before_task_publish.connect(weak=False)
-        def seal(body: Any = None, headers: Any = None, **_: Any) -> None:
-            # A retry, or somebody's .delay(): Celery writes the body in just this way.
-            _, _, written = dumps(body, serializer=app.conf.task_serializer)
-            headers[HEADER] = parts.seals.seal(headers, written.encode())
 
     @worker_init.connect(weak=False)
     def show(**_: Any) -> None:
