@@ -22,6 +22,8 @@ _PATIENCE: Final = aiohttp.ClientTimeout(6.0)
 _LONGEST_WAIT: Final = 5.0
 _GIVEN_UP_AFTER: Final = 400.0
 _AT_ONCE: Final = 300
+_TRICKLE: Final = 3.0
+"""Requests a second for faults that are left over when the plan's requests have been made."""
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ class Fleet:
     async def run(self) -> None:
         """Make every request at its time, and return when each has come to an end."""
         for order in self.drawn:
-            await asyncio.sleep(max(0.0, order.at - self.clock) * self.stretch)
+            slower = max(1.0, self.stage.plan.rate / _TRICKLE) if self.is_done else self.stretch
+            await asyncio.sleep(max(0.0, order.at - self.clock) * slower)
             self.clock = order.at
             await self.going.wait()
             if self.enough and self.is_done:

@@ -36,8 +36,6 @@ from tests.torture.stage import Servers, Stage, staged
 from tests.torture.witness import come_to_rest, gather, sample
 
 _MOST_STORMS: Final = 400
-_TRICKLE: Final = 3.0
-"""Requests a second for faults that are left over when the plan's requests have been made."""
 
 
 class Status(IntEnum):
@@ -143,11 +141,8 @@ class _Run:
                 without=UNFAIR,
             )
         # Slow enough that callers are there for every fault, and no faster than the plan allows.
-        if self.fleet.is_done:
-            self.fleet.stretch = max(1.0, plan.rate / _TRICKLE)
-        else:
-            needed = self.nemesis.remaining(plan.each)
-            self.fleet.stretch = max(1.0, needed / max(self.fleet.remaining, 1.0))
+        needed = self.nemesis.remaining(plan.each)
+        self.fleet.stretch = max(1.0, needed / max(self.fleet.remaining, 1.0))
         self.fleet.going.set()
         await self.nemesis.storm(plan.storm)
         self.fleet.going.clear()
