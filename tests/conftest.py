@@ -26,15 +26,23 @@ ALONE = (
 )
 """Modules that look at times: ``make test`` runs them after all others, with nothing beside them."""
 
+LONGEST = ("torture/test_torture.py", "docs/test_pages.py", "flow/test_crashes.py", "flow/test_scaling.py")
+"""Modules that several workers begin with, so that none of them is left with one at the end."""
+
 AnyServer = TypeVar("AnyServer", bound="Server")
 _started: list[Server] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what has to run alone."""
+    """Mark what has to run alone, and put first what takes longest."""
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).as_posix() in ALONE:
+        if _module(item) in ALONE:
             item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: _module(item) not in LONGEST)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
 
 
 def _running(kind: type[AnyServer]) -> Iterator[AnyServer]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
 import socket
 import threading
 import time
@@ -30,6 +31,7 @@ from tests.k8s.workloads import pod_of
 
 RATE = 200
 LATENCY = 0.1
+SEAL_KEY = secrets.token_hex(24)
 
 
 @dataclass(slots=True)
@@ -71,13 +73,14 @@ class Deployment:
     def _start(self) -> Service:
         folder = self.system.folder / f"pod-{next(self._numbers)}"
         (folder / "secrets").mkdir(parents=True)
-        secrets = {
+        files = {
             "PILLARBOX_BROKER_URL": self.system.mailer_broker,
             "PILLARBOX_CLAIMS_URL": self.system.claims_url,
             "PILLARBOX_PROVIDERS__FAKE__API_KEY": KEY,
+            "PILLARBOX_SEAL_KEYS": SEAL_KEY,
         }
-        assert set(secrets) == set(self.manifest.files)
-        for name, text in secrets.items():
+        assert set(files) == set(self.manifest.files)
+        for name, text in files.items():
             (folder / "secrets" / name).write_text(text)
         environment = {
             **{
@@ -116,6 +119,7 @@ def sendgrid() -> Iterator[FakeSendGrid]:
 def system(request: pytest.FixtureRequest, tmp_path: Path, sendgrid: FakeSendGrid) -> Iterator[System]:
     """Everything but the mailers."""
     with build(request, "rabbitmq-postgresql", tmp_path, behind(sendgrid)) as system:
+        system.gateway.environment["PILLARBOX_SEAL_KEYS"] = SEAL_KEY
         yield system.start(mailers=0)
 
 

@@ -72,7 +72,6 @@ PLANS = {
 }
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PLANS)
 async def test_nothing_is_lost_and_nothing_doubled(
