@@ -24,6 +24,7 @@ from tests.flow.system import EMAIL, System, until
 from tests.servers.rabbitmq import RabbitMQ
 
 
+@pytest.mark.soak
 def test_two_hundred_messages_survive_a_bad_minute(
     production: System,
     sendgrid: FakeSendGrid,

@@ -189,6 +189,7 @@ def test_scaling_under_load_neither_loses_nor_doubles(
     assert [0] * 4 == mailers.ended
 
 
+@pytest.mark.soak
 def test_throughput_follows_the_number_of_pods(
     system: System, mailers: Deployment, sendgrid: FakeSendGrid
 ) -> None:
@@ -209,6 +210,7 @@ def test_throughput_follows_the_number_of_pods(
     assert 0 == none
 
 
+@pytest.mark.soak
 def test_pods_that_are_simply_gone_cost_no_message(
     system: System, mailers: Deployment, sendgrid: FakeSendGrid
 ) -> None:
