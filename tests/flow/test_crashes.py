@@ -55,7 +55,9 @@ def test_two_hundred_messages_survive_a_bad_minute(
     )
 
 
-@pytest.mark.parametrize("pair", ["rabbitmq-postgresql", "redis-sqlite", "embedded-sqlite"])
+@pytest.mark.parametrize(
+    "pair", ["rabbitmq-postgresql", pytest.param("redis-sqlite", marks=pytest.mark.soak), "embedded-sqlite"]
+)
 def test_a_mailer_killed_in_mid_attempt_costs_at_most_one_repetition(
     request: pytest.FixtureRequest,
     tmp_path: Path,

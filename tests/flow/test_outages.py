@@ -97,6 +97,7 @@ def test_what_the_broker_lost_is_published_again(
     assert all("republished" in production.words(message_id) for message_id in accepted)
 
 
+@pytest.mark.soak
 def test_an_alarm_does_not_stop_the_mailer(
     production: System,
     sendgrid: FakeSendGrid,
@@ -120,6 +121,7 @@ def test_an_alarm_does_not_stop_the_mailer(
     assert {1} == {taken(sendgrid, message_id) for message_id in accepted}
 
 
+@pytest.mark.soak
 def test_a_mailer_without_its_broker_says_so(production: System, rabbitmq: RabbitMQ) -> None:
     """One cannot reach what is not there; an operator must be able to read that, without the password.
 

@@ -65,7 +65,9 @@ def test_three_times_as_much_as_there_is_room_for(
     assert over.slow(503) <= refused_within
 
 
-@pytest.mark.parametrize(("seconds", "times"), [(4, 5.0), pytest.param(120, 1.2, marks=SOAK)])
+@pytest.mark.parametrize(
+    ("seconds", "times"), [pytest.param(4, 5.0, marks=SOAK), pytest.param(120, 1.2, marks=SOAK)]
+)
 def test_one_noisy_tenant(start: Start, seconds: float, times: float) -> None:
     """Whoever posts ten times as much as its rate allows is refused; others are answered as ever."""
     system = start({})
