@@ -137,7 +137,9 @@ def test_failed_messages_are_replayed_by_filters(
     assert (0, 2) == (done.status, done.object()["replayed"])
 
 
-def test_messages_are_replayed_by_id(pillarbox: Type, sendgrid: FakeSendGridWithScopes) -> None:
+def test_messages_are_replayed_by_id(
+    pillarbox: Type, system: System, sendgrid: FakeSendGridWithScopes
+) -> None:
     """One that cannot be is named, and stops none of the others."""
     sendgrid.script(faults.refuse(400))
     failed = pillarbox("send", *LETTER, "--body", "x", "--wait", "--json").objects()[0]["id"]
@@ -145,6 +147,7 @@ def test_messages_are_replayed_by_id(pillarbox: Type, sendgrid: FakeSendGridWith
     ended = pillarbox("replay", sent, failed)
 
     assert (1, f"{sent}\tnot_replayable\n{failed}\tdone\n") == (ended.status, ended.out)
+    assert system.wait_for(failed, "sent")
 
 
 @pytest.mark.parametrize(("call", "status"), [("release", "sent"), ("drop", "failed")])
