@@ -266,7 +266,7 @@ class RecordEvents(Signature):
     MOST: ClassVar[int] = 100
     """Events that writers put together; readers take any number."""
 
-    events: tuple[RecordEvent, ...]
+    events: tuple[RecordEvent, ...] = Field(min_length=1)
 
     @property
     def queue(self) -> str:

@@ -61,8 +61,17 @@ def test_a_batch_is_as_many_events() -> None:
         ({}, b"[" * 100_000),
         ({}, b"{}"),
         ({"task": RecordEvents.task}, b'[[],{"events":[{"event":"sent"}]},{}]'),
+        ({"task": RecordEvents.task}, b'[[],{"events":[]},{}]'),
     ],
-    ids=["another task", "another body", "no message", "nested", "no list", "a batch with a bad event"],
+    ids=[
+        "another task",
+        "another body",
+        "no message",
+        "nested",
+        "no list",
+        "a batch with a bad event",
+        "an empty batch",
+    ],
 )
 def test_anything_else_is_refused(headers: dict[str, Any], content: bytes) -> None:
     """It goes where dead letters go."""
