@@ -35,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 option = $(if $($(1)),--$(2) '$($(1))')
 TORTURE = $(call option,SEED,seed) $(call option,MESSAGES,messages) $(call option,PROFILE,profile) \
 	$(call option,ON_UNCERTAIN,on-uncertain) $(call option,BROKER,broker) $(call option,DATABASE,database) \
-	$(call option,PACE,pace) $(call option,EACH,each) $(call option,KINDS,kinds) $(call option,CODE,code)
+	$(call option,PACE,pace) $(call option,RATE,rate) $(call option,EACH,each) $(call option,KINDS,kinds) $(call option,CODE,code)
 
 .PHONY: help install lock run gateway mailer migrate fake-esp test soak torture torture-mutants bench bench-report audit check format sbom images wheel release clean
 
@@ -77,7 +77,7 @@ torture-mutants: $(INSTALLED) ## Services with one promise broken: does a storm 
 
 torture: $(INSTALLED) ## A storm of faults, and whether anything was lost or doubled
 torture: ##   SEED= MESSAGES= PROFILE=idempotent|search|none ON_UNCERTAIN=resend|hold
-torture: ##   BROKER=rabbitmq|redis DATABASE=postgresql|sqlite PACE=quick|production EACH= KINDS= CODE=
+torture: ##   BROKER=rabbitmq|redis DATABASE=postgresql|sqlite PACE=quick|production RATE= EACH= KINDS= CODE=
 	@$(BIN)/python -m tests.torture $(TORTURE)
 
 bench: $(INSTALLED) ## Measure beside bare aiohttp and others        (SCENARIO= ROUNDS= SECONDS= SCALE= PLOT=1)

@@ -6,13 +6,17 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
+import signal
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.torture.plan import ROOT, Plan
-from tests.torture.run import own_servers, torture
+from tests.torture.run import Result, own_servers, torture
+from tests.torture.stage import Servers
+
+_TOLD_TO_END = 128 + signal.SIGTERM
 
 
 def _plan(arguments: list[str]) -> Plan:
@@ -39,6 +43,13 @@ def _plan(arguments: list[str]) -> Plan:
     return dataclasses.replace(Plan(), **options)
 
 
+async def _until_told_to_end(plan: Plan, servers: Servers, console: Console) -> Result:
+    """End what was started also when this process is told to end: services outlive their parent."""
+    run = asyncio.create_task(torture(plan, servers, console))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, run.cancel)
+    return await run
+
+
 def main(arguments: list[str]) -> int:
     """Run one plan on servers of its own."""
     plan, console = _plan(arguments), Console()
@@ -48,7 +59,11 @@ def main(arguments: list[str]) -> int:
         for server in (servers.broker, servers.database):
             if server is not None:
                 stopping.enter_context(server)
-        result = asyncio.run(torture(plan, servers, console))
+        try:
+            result = asyncio.run(_until_told_to_end(plan, servers, console))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            console.print("told to end; no verdict")
+            return _TOLD_TO_END
     console.print(result.told, highlight=False)
     console.print(f"{result.status.name}   {plan.words}", highlight=False)
     return result.status

@@ -90,6 +90,7 @@ class Plan:
             "BROKER": self.broker,
             "DATABASE": self.database,
             "PACE": self.pace,
+            "RATE": self.rate,
         }
         if self.kinds:
             given["KINDS"] = ",".join(self.kinds)
