@@ -82,6 +82,7 @@ async def torture(plan: Plan, servers: Servers, console: Console) -> Result:
     """Run a plan on running servers."""
     shutil.rmtree(plan.folder, ignore_errors=True)
     async with contextlib.AsyncExitStack() as ending:
+        ending.callback(_keep_logs, plan, servers)
         stage = await ending.enter_async_context(staged(plan, servers))
         journal = Journal(plan.folder / "journal.jsonl")
         fleet = await ending.enter_async_context(Fleet(stage, orders(plan, tuple(hostile.TRICKS)), journal))
@@ -210,6 +211,20 @@ def _judged(stage: Stage, nemesis: Nemesis, before: Evidence, after: Evidence, r
         "seconds": round(time.monotonic() - run.begun),
     }
     return Result(plan, found, missing, facts, counts)
+
+
+def _keep_logs(plan: Plan, servers: Servers) -> None:
+    """Leave the servers' logs beside ours: their own folders end with them."""
+    for server in (servers.broker, servers.database):
+        if server is not None:
+            kept = plan.folder / type(server).__name__.lower()
+            kept.mkdir(parents=True, exist_ok=True)
+            for file in (
+                *server.folder.glob("*.out"),
+                *server.folder.glob("*.log"),
+                *server.folder.glob("log/*"),
+            ):
+                shutil.copy2(file, kept)
 
 
 def _write(stage: Stage, nemesis: Nemesis, result: Result) -> None:

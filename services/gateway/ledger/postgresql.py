@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -179,7 +180,7 @@ class PostgresqlInsert:
         entries = [entry for verdict in verdicts for entry in verdict.stored]
         if not entries:
             return {}
-        traces = [entry.trace for entry in entries]
+        traces = _seldom([entry.trace for entry in entries])
         rows = await connection.fetch(
             _INSERT, *_columns(entries), self._lease, *_lookups(entries), asking, traces
         )
@@ -206,11 +207,19 @@ def _columns(entries: Sequence[Entry]) -> tuple[list[object], ...]:
         [entry.summary for entry in entries],
         [entry.status for entry in entries],
         [progress(entry.status, 0) or 0 for entry in entries],
-        [entry.event for entry in entries],
-        [entry.reason for entry in entries],
-        [entry.scheduled_at for entry in entries],
-        [entry.expires_at for entry in entries],
+        _seldom([entry.event for entry in entries]),
+        _seldom([entry.reason for entry in entries]),
+        _seldom([entry.scheduled_at for entry in entries]),
+        _seldom([entry.expires_at for entry in entries]),
     )
+
+
+def _seldom(column: list[Any]) -> list[Any]:
+    """Leave out a column that says nothing; ``unnest`` makes NULL of what is missing.
+
+    asyncpg looks at every element of an array before it sends one.
+    """
+    return column if any(value is not None for value in column) else []
 
 
 def _lookups(entries: Iterable[Entry]) -> tuple[list[UUID], list[str], list[str], list[str]]:

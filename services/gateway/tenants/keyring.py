@@ -59,7 +59,9 @@ class Keyring:
         Raises:
             LedgerUnavailableError: Nobody can tell now.
         """
-        return await self.find(keys.digest(text), keys.read(text))
+        digest = keys.digest(text)
+        # Whoever was here a moment ago has a key that reads well.
+        return self._at_hand(digest) or await self.find(digest, keys.read(text))
 
     async def find(self, digest: bytes, key_id: UUID | None) -> Caller | None:
         """Do the same, where the key itself was forgotten, and its hash and id were kept.
@@ -67,18 +69,22 @@ class Keyring:
         Raises:
             LedgerUnavailableError: Nobody can tell now.
         """
-        known = self._known.get(digest)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        if digest in self._fixed:
-            return self._fixed[digest]
-        return None if key_id is None else await self._look_up(digest, key_id)
+        known = self._at_hand(digest)
+        if known is not None or key_id is None:
+            return known
+        return await self._look_up(digest, key_id)
 
     def forget(self, key_id: UUID) -> None:
         """Refuse a key from now on that was just revoked in the ledger."""
         self._revoked.add(key_id)
         for digest in [digest for digest, (_, caller) in self._known.items() if caller.key_id == key_id]:
             del self._known[digest]
+
+    def _at_hand(self, digest: bytes) -> Caller | None:
+        known = self._known.get(digest)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        return self._fixed.get(digest)
 
     async def _look_up(self, digest: bytes, key_id: UUID) -> Caller | None:
         if digest in self._wanted:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from services.gateway.failpoint_names import FAILPOINTS as OF_GATEWAYS
 from services.mailer.failpoint_names import FAILPOINTS as OF_MAILERS
+from tests.fakes import faults
+from tests.fakes.entry import Entry
+from tests.fakes.faults.fault import Fault as Treatment
 from tests.torture.faults.fault import Scene, fault
 
 _MORE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -30,6 +34,9 @@ _PATIENCE: Final = 25.0
 """Seconds, beyond those drawn, that somebody is given to come by."""
 
 
+_ABOUT_RETRIES: Final = frozenset({"w.before_retry", "w.after_retry"})
+
+
 class NobodyCameByError(Exception):
     """Nothing happened at the failpoint, so the fault does not count."""
 
@@ -47,15 +54,13 @@ def _register(name: str, meaning: str, action: str) -> None:
         before = _hits(scene, name)
         for one in parties:
             one.rules.write_text(f"{name}={action}@{when}")
-        if name == "s.after_take":  # the sweeper finds nothing unless a relay loses its way
-            for link in scene.stage.to("broker"):
-                link.reset()
-        yield
-        until = time.monotonic() + _PATIENCE
-        while _hits(scene, name) == before:
-            if time.monotonic() > until:
-                break
-            await asyncio.sleep(0.2)
+        with _encouraged(scene, name):
+            yield
+            until = time.monotonic() + _PATIENCE
+            while _hits(scene, name) == before:
+                if time.monotonic() > until:
+                    break
+                await asyncio.sleep(0.2)
         for one in parties:
             one.rules.write_text("")
             if word == "hang":  # nothing looks after a slot that is taken for ever but a restart
@@ -67,10 +72,32 @@ def _register(name: str, meaning: str, action: str) -> None:
     fault(
         rows,
         name=f"{name}:{word}",
-        holds="mailers" if is_mailers else "gateways",
+        holds=("mailers" if is_mailers else "gateways") + " provider" * (name in _ABOUT_RETRIES),
         seconds=(1.0, 4.0),
         disturbs="attempts claims" if is_mailers else "",
     )(inject)
+
+
+@contextmanager
+def _encouraged(scene: Scene, name: str) -> Iterator[None]:
+    """See to it that somebody comes by where hardly anybody does."""
+    if name == "s.after_take":  # the sweeper finds nothing unless a relay loses its way
+        for link in scene.stage.to("broker"):
+            link.reset()
+    # As long as there is a second provider to turn to, retries are rare.
+    refusing = list(scene.stage.fakes.values()) if name in _ABOUT_RETRIES else []
+    before = [fake.rule for fake in refusing]
+    for fake in refusing:
+        fake.rule = _refused
+    try:
+        yield
+    finally:
+        for fake, rule in zip(refusing, before, strict=True):
+            fake.rule = rule
+
+
+def _refused(_: Entry) -> Treatment:
+    return faults.refuse(503)
 
 
 def _hits(scene: Scene, name: str) -> int:
