@@ -23,7 +23,7 @@ from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.schedule import Schedule
 from services.gateway.logs import places
 from services.gateway.relay.relay import Relay
-from shared.signatures import Lane, RecordEvent
+from shared.signatures import Lane, RecordEvent, RecordEvents
 
 log = structlog.get_logger()
 
@@ -99,6 +99,8 @@ class Sweeper:
             self._next_silence_check = time.monotonic() + self._silent_after / 10
             # News that nobody has read yet is no silence: repeating what it is about would only make more.
             news = await self._relay.depth(RecordEvent.QUEUE) or 0
+            # How many there are in each batch is not told, so that it is taken to be full.
+            news += (await self._relay.depth(RecordEvents.QUEUE) or 0) * RecordEvents.MOST
             for lane in lanes:
                 await self._sweep_silent(lane, (depths[lane] or 0) + news)
         return found > 0 and self._relay.room > 0

@@ -13,7 +13,7 @@ from services.gateway.ledger.database import migrate
 from services.gateway.relay.dispatch import Dispatch
 from services.gateway.relay.publisher import Link, Publishable, Published
 from services.gateway.webhooks.dispatcher import WebhookDispatcher
-from shared.signatures import PostWebhook
+from shared.signatures import PostWebhook, RecordWebhookAttempt
 from tests.contract.ledgers import gateway
 from tests.contract.webhooks import URL, World, world_of
 
@@ -24,6 +24,7 @@ class Broker:
 
     takes: bool = True
     waiting: int | None = 0
+    news: int | None = 0
     taken: list[Publishable] = field(default_factory=list)
 
     def connect(self) -> None:
@@ -42,8 +43,7 @@ class Broker:
 
     def depth(self, queue: str) -> int | None:
         """What the test says."""
-        assert PostWebhook.QUEUE == queue
-        return self.waiting
+        return {PostWebhook.QUEUE: self.waiting, RecordWebhookAttempt.QUEUE: self.news}[queue]
 
     def close(self) -> None:
         """Go."""
@@ -172,6 +172,20 @@ async def test_what_waits_for_a_mailer_is_not_published_again(running: Running) 
     assert (
         2 == len({signature.delivery_id for signature in told(running.broker)}) == len(running.broker.taken)
     )
+
+
+async def test_what_waits_to_be_recorded_is_not_published_again(running: Running) -> None:
+    """It was posted, and its own news may be among what nobody has read yet."""
+    await running.world.subscribe()
+    await running.world.happens()
+    await running.dispatcher.look()
+    running.broker.news = 1
+    await running.dispatcher.look()
+    waiting = len(running.broker.taken)
+    running.broker.news = None
+    await running.dispatcher.look()
+
+    assert (1, 2) == (waiting, len(running.broker.taken))
 
 
 async def test_it_goes_on_at_once_while_there_is_more(running: Running) -> None:

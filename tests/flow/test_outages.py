@@ -11,7 +11,7 @@ from tests.flow.system import System, until
 from tests.servers.rabbitmq import RabbitMQ
 
 
-@pytest.mark.parametrize("outage", ["stopped", pytest.param("frozen", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("outage", ["stopped", "frozen"])
 def test_a_broker_that_is_away_is_invisible_to_callers(
     production: System,
     sendgrid: FakeSendGrid,

@@ -67,9 +67,7 @@ def configured(gateway: System) -> Path:
     return path
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(extent, marks=pytest.mark.soak) for extent in ("quick", "whole")]
-)
+@pytest.fixture(scope="module", params=["quick", pytest.param("whole", marks=pytest.mark.soak)])
 def extent(request: pytest.FixtureRequest) -> str:
     """How much is tried."""
     return str(request.param)

@@ -10,7 +10,7 @@ import pytest
 from services.gateway.ledger.deposit import Entry
 from services.gateway.ledger.ledger_event import LedgerEvent
 from services.gateway.sweeper import Sweeper
-from shared.signatures import Lane, RecordEvent
+from shared.signatures import Lane, RecordEvent, RecordEvents
 from tests.contract.ledgers import entry
 
 BELIEVED = 5
@@ -47,13 +47,15 @@ class Surroundings:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "news", "lost"),
-    [(0, 0, 5), (3, 0, 2), (5, 0, 0), (0, 4, 1), (2, 40, 0)],
-    ids=["all lost", "some wait", "all wait", "most are sent", "the recorder is behind"],
+    ("waiting", "news", "batches", "lost"),
+    [(0, 0, 0, 5), (3, 0, 0, 2), (5, 0, 0, 0), (0, 4, 0, 1), (2, 40, 0, 0), (0, 0, 1, 0)],
+    ids=["all lost", "some wait", "all wait", "most are sent", "the recorder is behind", "a batch waits"],
 )
-async def test_only_what_neither_waits_nor_has_news_is_lost(waiting: int, news: int, lost: int) -> None:
+async def test_only_what_neither_waits_nor_has_news_is_lost(
+    waiting: int, news: int, batches: int, lost: int
+) -> None:
     """What waits in the lane will be sent; what the recorder has not read may be of those sent already."""
-    there = Surroundings({"mailer.bulk": waiting, RecordEvent.QUEUE: news})
+    there = Surroundings({"mailer.bulk": waiting, RecordEvent.QUEUE: news, RecordEvents.QUEUE: batches})
     sweeper = Sweeper(there, there, there, **SPANS)  # type: ignore[arg-type]
 
     for _ in range(2):  # what is missed only once may be on its way

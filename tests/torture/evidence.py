@@ -84,9 +84,11 @@ class Evidence:
     webhook_events: dict[str, list[dict[str, Any]]]
     """By tenant, what ``GET /webhooks/{id}/events`` lists."""
     logs: list[Path]
-    metrics: str
-    """What ``/metrics`` of any process says, if anything does."""
+    metrics: dict[str, str]
+    """What each process says at ``/metrics``."""
     failpoint_hits: dict[str, int]
+    sessions: int = 0
+    """That the services have at the database, at rest."""
     zombies: int = 0
     depths: dict[str, int] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)

@@ -78,6 +78,8 @@ class Stage:
     """API keys by tenant."""
     webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By tenant: ``id`` and ``signing_secret``."""
+    metrics_ports: dict[str, int] = field(default_factory=dict)
+    """By process: where it tells its metrics."""
 
     @property
     def parties(self) -> list[Party]:
@@ -234,6 +236,8 @@ def _settings(stage: Stage, name: str, links: Mapping[str, Link]) -> dict[str, s
     settings = {**(_QUICK if plan.pace == "quick" else {}), "PILLARBOX_LOG_FORMAT": "json"}
     settings["PILLARBOX_WEBHOOK_NETWORKS"] = "127.0.0.0/8"
     settings["PILLARBOX_SEAL_KEYS"] = plan.seal_key
+    port = stage.metrics_ports.setdefault(name, free_port())
+    settings["PILLARBOX_METRICS_PORT"] = str(port)
     if name.startswith("gateway"):
         ledger = stage.ledger_url
         return {

@@ -1,4 +1,4 @@
-"""Two short storms, the second under ``make soak``: nothing is lost, doubled, or left lying.
+"""Two short storms: nothing is lost, doubled, or left lying.
 
 What the long runs of ``make torture`` found stands in docs/reliability.md.  These two share kinds of fault
 of every sort between them, and each demands that all of its own have happened.
@@ -73,7 +73,7 @@ PLANS = {
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["falling", pytest.param("stalling", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("name", PLANS)
 async def test_nothing_is_lost_and_nothing_doubled(
     rabbitmq: RabbitMQ, postgresql: PostgreSQL, tmp_path: Path, name: str
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import aiohttp
 
-from tests.fakes.entry import Entry
 from tests.servers.rabbitmq import VHOST, RabbitMQ
 from tests.torture.evidence import Evidence, Rest, Sample
 from tests.torture.fleet import Fleet
@@ -118,6 +117,7 @@ async def gather(
 ) -> Evidence:
     """Ask everybody."""
     journal = await asyncio.to_thread(read, fleet.journal.path)
+    metrics = {name: await _told_metrics(port) for name, port in stage.metrics_ports.items()}
     async with asking(stage) as api:
         listed = {
             item["id"]: {**item, "tenant": tenant}
@@ -148,7 +148,7 @@ async def gather(
         timelines={i: body["data"] for i, body in zip(known, events, strict=True) if body is not None},
         listed=listed,
         requests={name: fake.requests for name, fake in stage.fakes.items()},
-        records={name: _taken(fake.record) for name, fake in stage.fakes.items()},
+        records={name: fake.record for name, fake in stage.fakes.items()},
         disturbances=list(nemesis.happened),
         rests=rests,
         samples=samples,
@@ -156,7 +156,8 @@ async def gather(
         webhooks=stage.webhooks,
         webhook_events=told,
         logs=[one.service.log_path for one in stage.parties],
-        metrics="",
+        metrics=metrics,
+        sessions=await asyncio.to_thread(_sessions, stage),
         failpoint_hits=_hits(stage),
         zombies=sum(one.is_zombie for one in stage.parties),
         depths=await asyncio.to_thread(_depths, stage),
@@ -164,8 +165,23 @@ async def gather(
     )
 
 
-def _taken(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    return entries
+async def _told_metrics(port: int) -> str:
+    """What a process tells Prometheus; nothing if it does not answer."""
+    with contextlib.suppress(OSError, TimeoutError, aiohttp.ClientError):
+        async with (
+            aiohttp.ClientSession(timeout=_PATIENCE) as session,
+            session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+        ):
+            return await answer.text()
+    return ""
+
+
+def _sessions(stage: Stage) -> int:
+    """How many sessions the services have at the database."""
+    database = stage.servers.database
+    if database is None:
+        return 0
+    return int(database.execute("SELECT count(*) FROM pg_stat_activity WHERE datname <> 'postgres'"))
 
 
 def _signing(stage: Stage) -> list[str]:

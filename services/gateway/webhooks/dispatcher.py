@@ -2,7 +2,8 @@
 
 The mailer makes the attempt and tells what came of it; the ledger keeps account and sets the next
 time.  An attempt of which no word comes back is published again, but only when nothing waits in the
-queue: while the mailer is away everything is silent, and nothing is lost.
+queue, and no news either: while the mailer is away everything is silent, and nothing is lost; and to repeat
+what is merely not recorded yet would make the recorder's work more, and it later still.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from services.gateway.ledger.webhook_events import Due, WebhookEvents
 from services.gateway.logs import places
 from services.gateway.relay.dispatch import BrokerUnavailableError, Dispatch
 from services.gateway.relay.publisher import Outgoing
-from shared.signatures import PostWebhook
+from shared.signatures import PostWebhook, RecordWebhookAttempt
 
 log = structlog.get_logger()
 
@@ -94,7 +95,7 @@ class WebhookDispatcher:
         self._note_queue(depth is not None)
         if depth is None:
             return False  # an older mailer: what is due is better off in the ledger
-        if waiting.silent and self._stays_empty(depth):
+        if waiting.silent and self._stays_empty(depth + (await self._depth(RecordWebhookAttempt.QUEUE) or 0)):
             again = await self._publish(silent=True)
             log.warning("webhook.silent", attempts=again)
         return waiting.due and await self._publish(silent=False) == _BATCH
@@ -111,7 +112,7 @@ class WebhookDispatcher:
         return len(due)
 
     def _stays_empty(self, depth: int) -> bool:
-        """Whether the queue was empty at every look for so long that mailers are done with what they had."""
+        """Whether nothing waited at any look for so long that mailers are done with what they had."""
         if depth > 0:
             self._empty_since = None
             return False

@@ -14,8 +14,13 @@ _OURS = frozenset({500, 502, 504})
 _MOST_BYTES = 700_000_000
 _MOST_DESCRIPTORS = 1_500
 _MOST_THREADS = 600
+_MOST_SESSIONS = 60
+"""Of two gateways and three mailers at rest."""
 _MOST_CALLS = 40
 """Of one message, at all its providers."""
+_MOST_REPEATED = 0.2
+_MOST_REPEATED_PER_SECOND = 10.0
+"""Calls beyond the first of each message: a share of the messages, and so many a second besides."""
 
 
 def nothing_leaks(evidence: Evidence) -> Iterator[str]:
@@ -29,8 +34,11 @@ def nothing_leaks(evidence: Evidence) -> Iterator[str]:
             told = json.dumps(each.answer, ensure_ascii=False)
             if each.status and each.status >= 400 and any(secret in told for secret in evidence.secrets):
                 yield f"order {number}: the {each.status} quotes what it was given"
-    if any(secret in evidence.metrics for secret in evidence.secrets):
-        yield "the metrics hold a secret"
+    for party, metrics in evidence.metrics.items():
+        if not metrics:
+            yield f"{party} tells no metrics, so nobody knows what is in them"
+        if any(secret in metrics for secret in evidence.secrets):
+            yield f"the metrics of {party} hold a secret"
 
 
 def _bare(line: str, evidence: Evidence) -> str:
@@ -56,6 +64,8 @@ def nothing_grows(evidence: Evidence) -> Iterator[str]:
                 yield f"{one.party} had {value} {what}"
     if evidence.zombies:
         yield f"{evidence.zombies} processes ended and nobody took note"
+    if evidence.sessions > _MOST_SESSIONS:
+        yield f"the services have {evidence.sessions} sessions at the database"
     for queue, depth in evidence.depths.items():
         if depth:
             yield f"{queue} still holds {depth} messages"
@@ -72,7 +82,12 @@ def nobody_is_pestered(evidence: Evidence) -> Iterator[str]:
                     yield f"{message_id} came back to {account} after {since:.1f} s, not {PATIENCE} s"
                 if entry.fault == THROTTLED:
                     throttled[message_id] = entry.arrived
-    calls = Counter(
-        message_id for entries in evidence.requests.values() for e in entries for message_id in e.message_ids
-    )
+    requests = [entry for entries in evidence.requests.values() for entry in entries]
+    calls = Counter(message_id for entry in requests for message_id in entry.message_ids)
     yield from (f"{message_id} was tried {n} times" for message_id, n in calls.items() if n > _MOST_CALLS)
+    arrivals = [entry.arrived for entry in requests]
+    seconds = max(arrivals, default=0.0) - min(arrivals, default=0.0)
+    searches = sum(entry.searched_for is not None for entry in requests)
+    repeated = calls.total() - len(calls) - searches
+    if repeated > _MOST_REPEATED * len(calls) + _MOST_REPEATED_PER_SECOND * seconds:
+        yield f"{repeated} calls in {seconds:.0f} s were about messages that had had theirs"
