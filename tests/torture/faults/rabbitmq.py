@@ -33,8 +33,8 @@ def _rabbit(scene: Scene) -> RabbitMQ:
 async def _started(broker: RabbitMQ) -> None:
     """Start it, and let its queues elect their leaders before anything else happens to it.
 
-    Whoever deletes a quorum queue within the first quarter of a second brings RabbitMQ 3.10 down for good: its
-    dead-letter worker dies of that so often that all quorum queues go with it, until the next start.
+    Whoever deletes a quorum queue within the first quarter of a second brings RabbitMQ 3.10 down for good:
+    its dead-letter worker dies of that so often that all quorum queues go with it, until the next start.
     """
     await asyncio.to_thread(broker.start)
     await asyncio.sleep(_ELECTION_SECONDS)
