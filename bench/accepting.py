@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from bench import letters, wrk
+from bench.ceiling import QUEUE, TABLE
 from bench.contest import Contender, Measure
 from bench.honesty import Account
 from bench.pillarbox import Pillarbox
@@ -99,6 +102,36 @@ def settle(box: Pillarbox) -> None:
 def bare(calls: Calls, name: str = "bare aiohttp") -> Contender:
     """Give aiohttp that parses and answers, and does nothing else: the ceiling."""
     return Contender(name, _front(calls, ["bench.peers.front"], None))
+
+
+def ceiling(calls: Calls, name: str = "row and message, nothing else") -> Contender:
+    """Give the least that a durable 202 can be: see :mod:`bench.ceiling`."""
+
+    @contextmanager
+    def open_(stage: Stage) -> Iterator[Measure]:
+        port, ledger = free_port(), stage.postgresql.create_database()
+        stage.postgresql.execute(TABLE, ledger)
+        told = {**stage.peers_environment(port), "BENCH_LEDGER_URL": ledger}
+        url = f"http://127.0.0.1:{port}"
+        with stage.running("ceiling", [sys.executable, "-m", "bench.ceiling"], told) as service:
+            stage.answers(port, f"the ceiling; see {service.log_path}")
+            calls.post(stage, url, _KEY, _WARMING_SECONDS)
+            yield lambda: _measure_ceiling(stage, url, calls, ledger)
+
+    return Contender(name, open_)
+
+
+def _measure_ceiling(stage: Stage, url: str, calls: Calls, ledger: str) -> Measurement:
+    stage.postgresql.execute("TRUNCATE accepted", ledger)
+    empty(stage, QUEUE)
+    load = calls.post(stage, url, _KEY, stage.seconds)
+    begun = time.monotonic()
+    broker = _settled(stage, QUEUE, load.accepted)
+    lag = time.monotonic() - begun
+    rows = int(stage.postgresql.execute("SELECT count(*) FROM accepted", ledger))
+    account = Account(load.accepted, load.errors, ledger=rows, broker=broker)
+    figures = {**calls.figures(load), CONFIRMED: load.accepted / (load.seconds + lag)}
+    return Measurement(figures=figures, problems=account.problems())
 
 
 def queueing(calls: Calls, way: str, queue: str, name: str) -> Contender:

@@ -112,8 +112,12 @@ class Stage:
         command = [str(PEERS), "-m", *arguments]
         with self.running(name, command, self.peers_environment(port)) as service:
             if port is not None:
-                wait(lambda: _answers(port), f"{name}; see {service.log_path}", period=0.02, patience=30)
+                self.answers(port, f"{name}; see {service.log_path}")
             yield service
+
+    def answers(self, port: int, who: str) -> None:
+        """Wait until somebody answers there."""
+        wait(lambda: _answers(port), who, period=0.02, patience=30)
 
     def peers_environment(self, port: int | None = None) -> dict[str, str]:
         """Where the peers find what they work with."""

@@ -37,7 +37,11 @@ SCENARIO = Scenario(
     (
         Comparison(
             "single, 64 connections",
-            (accepting.pillarbox(_MANY), *(contender for contender, _ in _PEERS.values())),
+            (
+                accepting.pillarbox(_MANY),
+                accepting.ceiling(_MANY),
+                *(contender for contender, _ in _PEERS.values()),
+            ),
             accepting.bare(_MANY),
             (
                 Goal(contender="Pillarbox", figure=RATE, at_least=0.7, against=_BARE),
