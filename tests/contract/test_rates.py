@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from services.mailer.claims.claims import Claims, State
+from services.mailer.providers import hints
 from services.mailer.rates.rates import (
     LEAST_SHARE,
     RECOVERY_SECONDS,
@@ -22,6 +23,7 @@ from services.mailer.rates.rates import (
     RatesUnavailableError,
     Slice,
 )
+from services.mailer.rates.rules import LONGEST_PAUSE_SECONDS
 from tests.contract.mailers import ACCOUNT, OTHER, AnyRates, Stores, granted, locked_claims, settle
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.server import free_port
@@ -194,6 +196,55 @@ async def test_a_limit_that_changes_holds_from_the_next_slice_on(rates: AnyRates
     await asyncio.sleep(0.02)
 
     assert await rate_of(rates, 10.0) == pytest.approx(10.0)
+
+
+# Clocks that are set
+
+
+SET_BACK = [7200.0, 86_400.0, 3650 * 86_400.0]
+
+
+@pytest.mark.parametrize("seconds", SET_BACK)
+async def test_time_given_away_by_a_clock_that_was_ahead_is_free(
+    stores: Stores, rates: AnyRates, seconds: float
+) -> None:
+    """Otherwise nothing would be sent until the clock is there again."""
+    await lease(rates, count=150)
+    await lease(rates)  # refused: it is full
+    await pass_time(stores, -seconds)
+
+    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+
+
+@pytest.mark.parametrize("seconds", SET_BACK)
+async def test_a_pause_by_a_clock_that_was_ahead_is_over(
+    stores: Stores, rates: AnyRates, seconds: float
+) -> None:
+    """And the rate is back; the next refusal slows it down again, and for its own time."""
+    await lease(rates)
+    await rates.slow(ACCOUNT, pause=30.0, limit=LIMIT, reason="429")
+    await pass_time(stores, -seconds)
+
+    assert (0.0, None) == await rates.paused(ACCOUNT)
+    assert await rate_of(rates) == pytest.approx(LIMIT, rel=0.01)
+
+    await rates.slow(ACCOUNT, pause=20.0, limit=LIMIT, reason="again")
+    assert (about(20.0), "again") == await rates.paused(ACCOUNT)
+    await pass_time(stores, 20.0)
+    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.01)
+
+
+async def test_a_clock_that_is_set_back_a_little_is_waited_for(stores: Stores, rates: AnyRates) -> None:
+    """Half a second is no error worth sending too fast for."""
+    await lease(rates, count=150)
+    await pass_time(stores, -0.5)
+
+    assert 0.0 == (await lease(rates)).length
+
+
+def test_no_provider_may_ask_for_a_longer_pause() -> None:
+    """What it asks for is cut before it comes here."""
+    assert max(hints.LONGEST, hints.QUOTA_LONGEST) <= LONGEST_PAUSE_SECONDS
 
 
 # Pauses

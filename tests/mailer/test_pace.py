@@ -362,6 +362,15 @@ async def test_where_nothing_is_given_one_asks_again(rates: Rates) -> None:
     assert len(rates.leases) == 3
 
 
+async def test_who_is_told_to_wait_for_a_day_asks_again_in_a_second(rates: Rates) -> None:
+    """Time is given away for a second at most: it is a clock that was set."""
+    pace = Pace(rates, "main", 5.0)
+    rates.answers = deque([Slice(86_400.0, 0.0), AT_ONCE])
+    await asyncio.wait_for(pace.turn(T), 5)
+
+    assert len(rates.leases) == 2
+
+
 async def test_the_turn_of_one_who_left_goes_to_the_next(rates: Rates) -> None:
     """Nobody gets it who does not wait any more."""
     pace = Pace(rates, "main", 5.0)

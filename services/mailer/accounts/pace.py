@@ -34,6 +34,10 @@ _LONGEST_PAUSE_WAITED_OUT = 2.0
 """Seconds; whoever would wait longer for the end of a pause is told so, and may go elsewhere."""
 
 
+_ASKED_AGAIN_SECONDS = 1.0
+"""The longest to wait before asking for a slice again: the clock that it is reckoned by may be set."""
+
+
 class PausedError(Exception):
     """The account pauses; ``wait`` seconds from now it is worth asking again."""
 
@@ -205,7 +209,7 @@ class Pace:
         if leased.paused and leased.starts_in > _LONGEST_PAUSE_WAITED_OUT:
             self._paused_until = self._clock() + leased.starts_in
             raise PausedError(leased.starts_in, leased.reason)
-        await asyncio.sleep(max(leased.starts_in, 0.01))
+        await asyncio.sleep(min(max(leased.starts_in, 0.01), _ASKED_AGAIN_SECONDS))
 
     def _serve(self) -> bool:
         """Give the next in line its turn; False if nobody waits."""

@@ -28,7 +28,7 @@ class Slice:
     starts_in: float
     """Seconds until it begins, in the database's time; not below zero."""
     length: float
-    """Seconds; ``count`` requests are spread over them.  Zero if nothing is given: ask again then."""
+    """Seconds; ``count`` requests are spread over them.  Zero if nothing is given: ask again."""
     paused: bool = False
     """It starts so late because the account pauses."""
     reason: str | None = None

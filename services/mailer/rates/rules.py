@@ -2,6 +2,9 @@
 
 Times are Unix seconds by the database's clock.  A statement decides by one reading of that clock, made
 when it has the row to itself: so slices neither overlap nor leave a gap while there is something to send.
+
+That clock may be set, and in SQLite it is that of each mailer.  So a time that lies further ahead than any
+that was ever given does not count: otherwise one clock that was a day ahead would stop an account for a day.
 """
 
 from __future__ import annotations
@@ -14,11 +17,15 @@ from services.mailer.rates.rates import LEAST_SHARE, RECOVERY_SECONDS, SLOWING, 
 AHEAD_SECONDS = 1.0
 """Once so much of an account's time is given away nobody gets more of it, so that others have a turn."""
 
+LONGEST_PAUSE_SECONDS = 3600.0
+"""No provider is left alone for longer because of what it said of its pace."""
+_SLACK_SECONDS = 1.0
+
 COLUMNS = {
     "account": "text PRIMARY KEY",
     # Up to when its time is given away.
     "free_at": "double precision NOT NULL",
-    # The length of the slice given last; zero if nothing was.
+    # The length of the slice given last; negative if nothing was given since.
     "given": "double precision NOT NULL DEFAULT 0",
     # NULL until it is slowed for the first time.
     "rate": "double precision",
@@ -30,26 +37,37 @@ COLUMNS = {
 
 # What is left of the rate, recovered since.
 _RATE = """coalesce(
-    {least}({limit}, rates.rate + {limit} / {recovery} * {greatest}(clock.now - rates.changed_at, 0)), {limit}
+    {least}({limit}, rates.rate + {limit} / {recovery} * {greatest}(
+        CASE WHEN rates.changed_at > clock.now + {longest} THEN {recovery}
+             ELSE clock.now - rates.changed_at END, 0
+    )), {limit}
 )"""
 
 LEASE = """
 INSERT INTO rates (account, free_at, given)
 VALUES ({account}, {clock} + {count} / ({limit} * {share}), {count} / ({limit} * {share}))
 ON CONFLICT (account) DO UPDATE SET (free_at, given) = (
-    SELECT CASE WHEN cut.given > 0 THEN cut.starts_at + cut.given ELSE rates.free_at END, cut.given
+    SELECT CASE WHEN cut.given > 0 THEN cut.starts_at + cut.given ELSE rates.free_at END,
+           CASE WHEN cut.given > 0 THEN cut.given ELSE -abs(rates.given) END
     FROM (
         SELECT free.starts_at,
-            CASE WHEN rates.paused_until > free.now OR free.starts_at > free.now + {ahead} THEN 0
+            CASE WHEN rates.paused_until > free.now AND rates.paused_until <= free.now + {longest} THEN 0
+                 WHEN free.starts_at > free.now + {ahead} THEN 0
                  ELSE {count} / (free.rate * {share}) END AS given
         FROM (
-            SELECT clock.now, {greatest}(rates.free_at, clock.now) AS starts_at, {rate} AS rate
+            SELECT clock.now, {rate} AS rate,
+                CASE WHEN rates.free_at > clock.now + {ahead} + abs(rates.given) + {slack} THEN clock.now
+                     ELSE {greatest}(rates.free_at, clock.now) END AS starts_at
             FROM (SELECT {clock} AS now) AS clock
         ) AS free
     ) AS cut
 )
-RETURNING free_at - given - {clock} AS starts_in, given, paused_until - {clock} AS pause, reason
+RETURNING free_at - {greatest}(given, 0) - {clock} AS starts_in, given,
+          paused_until - {clock} AS pause, reason
 """
+
+# Whether it pauses already, and for longer.
+_LONGER = "(rates.paused_until > read.now + {pause} AND rates.paused_until <= read.now + {longest})"
 
 # A pause does not cut a longer one short.
 SLOW = """
@@ -59,15 +77,14 @@ SELECT {account}, clock.now, {greatest}({limit} * {slowing}, {limit} * {least_sh
 FROM (SELECT {clock} AS now) AS clock
 WHERE true
 ON CONFLICT (account) DO UPDATE SET (rate, changed_at, paused_until, reason) = (
-    SELECT CASE WHEN rates.changed_at > new.now THEN rates.rate
+    SELECT CASE WHEN rates.changed_at > new.now AND rates.changed_at <= new.now + {longest} THEN rates.rate
                 ELSE {greatest}(new.rate * {slowing}, {limit} * {least_share}) END,
            new.ends_at, new.ends_at, new.reason
     FROM (
         SELECT clock.now, {rate} AS rate,
-            CASE WHEN rates.paused_until > clock.now + {pause} THEN rates.paused_until
-                 ELSE clock.now + {pause} END AS ends_at,
-            CASE WHEN rates.paused_until > clock.now + {pause} THEN rates.reason ELSE {reason} END AS reason
-        FROM (SELECT {clock} AS now) AS clock
+            CASE WHEN clock.longer THEN rates.paused_until ELSE clock.now + {pause} END AS ends_at,
+            CASE WHEN clock.longer THEN rates.reason ELSE {reason} END AS reason
+        FROM (SELECT read.now, {longer} AS longer FROM (SELECT {clock} AS now) AS read) AS clock
     ) AS new
 )
 """
@@ -84,8 +101,7 @@ ON CONFLICT (account) DO UPDATE SET (changed_at, paused_until, reason) = (
         SELECT asked.now, asked.longer,
             CASE WHEN asked.longer THEN rates.paused_until ELSE asked.now + {pause} END AS ends_at
         FROM (
-            SELECT clock.now, {pause} > 0 AND rates.paused_until > clock.now + {pause} AS longer
-            FROM (SELECT {clock} AS now) AS clock
+            SELECT read.now, {pause} > 0 AND {longer} AS longer FROM (SELECT {clock} AS now) AS read
         ) AS asked
     ) AS new
 )
@@ -96,8 +112,14 @@ PAUSED = "SELECT paused_until - {clock} AS pause, reason FROM rates WHERE accoun
 
 def spelt(statement: str, **words: str) -> str:
     """Give one of the statements above in the words of a database: its clock, functions, parameters."""
-    numbers = {"slowing": SLOWING, "recovery": RECOVERY_SECONDS, "least_share": LEAST_SHARE}
-    return statement.replace("{rate}", _RATE).format(**words, **numbers)
+    numbers = {
+        "slowing": SLOWING,
+        "recovery": RECOVERY_SECONDS,
+        "least_share": LEAST_SHARE,
+        "longest": LONGEST_PAUSE_SECONDS,
+        "slack": _SLACK_SECONDS,
+    }
+    return statement.replace("{rate}", _RATE).replace("{longer}", _LONGER).format(**words, **numbers)
 
 
 def slice_of(row: Mapping[str, Any], ahead: float) -> Slice:
@@ -112,6 +134,6 @@ def slice_of(row: Mapping[str, Any], ahead: float) -> Slice:
 
 def pause_of(row: Mapping[str, Any] | None) -> tuple[float, str | None]:
     """Read how long an account still pauses, and why."""
-    if row is None or row["pause"] is None or row["pause"] <= 0:
+    if row is None or row["pause"] is None or not 0 < row["pause"] <= LONGEST_PAUSE_SECONDS:
         return 0.0, None
     return row["pause"], row["reason"]
