@@ -16,11 +16,15 @@ from bench.provider import Provider
 from bench.result import ROOT, Measurement
 from bench.stage import PEERS, Stage
 from bench.waiting import wait
+from services.mailer.settings import Settings
 
 RATE = "messages/s"
 CPU = "CPU µs/message"
 RSS = "RSS MB"
 PSS = "PSS MB"
+
+SLOTS: int = Settings.model_fields["slots"].default
+"""Attempts at once in a lane of a mailer, as they come."""
 
 _LONGER = 2.0
 """Times as long as accepting is measured, for workers take a while to come up to speed."""
@@ -75,27 +79,34 @@ def pillarbox(
     mailers: int = 1,
     lane: str = "transactional",
     times: float = 1,
+    slots: int = SLOTS,
 ) -> Contender:
     """Give mailers on a queue that the gateway filled; they claim and report, unlike the others."""
 
     @contextmanager
     def open_(stage: Stage) -> Iterator[Measure]:
         box = stage.pillarbox
-        count = round(count_for(stage, 100 * mailers, latency) * times)
-        yield lambda: drain(box, count, latency=latency, mailers=mailers, lane=lane)[0]
+        count = round(count_for(stage, slots * mailers, latency) * times)
+        yield lambda: drain(box, count, latency=latency, mailers=mailers, lane=lane, slots=slots)[0]
 
     return Contender(name, open_)
 
 
 def drain(
-    box: Pillarbox, count: int, *, latency: float, mailers: int = 1, lane: str = "transactional"
+    box: Pillarbox,
+    count: int,
+    *,
+    latency: float,
+    mailers: int = 1,
+    lane: str = "transactional",
+    slots: int = SLOTS,
 ) -> tuple[Measurement, Watched]:
     """Fill the queue, start mailers, and wait until the ledger knows that everything was sent."""
     accepting.settle(box)
     box.reset(latency)
     called = box.fill(count, priority=lane)
     box.wait_until_queued(len(called.posted))
-    box.start_mailers(mailers)
+    box.start_mailers(mailers, {"PILLARBOX_SLOTS": str(slots)})
     watched = Watched([one.process.pid for one in box.mailers if one.process])
     wait(lambda: watched.look(box.provider, count), f"{count} messages to arrive", period=0.5)
     used = watched.cost(count)

@@ -109,9 +109,9 @@ class Pillarbox:
             self.postgresql.execute(_EMPTY, database)
         self.provider.reset(latency)
 
-    def start_mailers(self, count: int = 1) -> None:
-        """Start mailers, and wait until they consume."""
-        started = [self.system.add_mailer() for _ in range(count)]
+    def start_mailers(self, count: int = 1, settings: Mapping[str, str] | None = None) -> None:
+        """Start mailers, with settings of their own if given, and wait until they consume."""
+        started = [self.system.add_mailer(settings=settings) for _ in range(count)]
         for mailer in started:
             wait(partial(_has_started, mailer), "a mailer to start", period=0.02, patience=60)
         self.mailers += started

@@ -10,6 +10,7 @@ from bench.scenarios import (
     delivery,
     drain,
     growth,
+    knobs,
     latency,
     memory,
     provider_events,
@@ -29,5 +30,6 @@ SCENARIOS: dict[str, Scenario] = {
         startup,
         cost,
         growth,
+        knobs,
     )
 }
