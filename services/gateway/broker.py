@@ -35,9 +35,15 @@ def broker(url: str) -> Broker:
     if scheme.startswith("amqp"):
         return Broker(url, is_amqp=True)
     if scheme.startswith("redis"):
-        # Short, because the ledger and the claims are what makes delivery safe, not Redis.
         options: dict[str, Any] = {
-            "visibility_timeout": 60,
+            # What a gateway was killed with comes again so soon: to record it twice changes nothing.  In keys
+            # of its own, because whoever shares them hands out the mailers' messages again as well.
+            "visibility_timeout": 15,
+            "unacked_key": "gateway.unacked",
+            "unacked_index_key": "gateway.unacked_index",
+            "unacked_mutex_key": "gateway.unacked_mutex",
+            # Whoever looks for those may be killed as well; kombu would let nobody else look for 5 min.
+            "unacked_mutex_expire": 10,
             "socket_connect_timeout": 3,
             "socket_timeout": 10,
         }

@@ -38,6 +38,10 @@ def broker(url: str) -> Broker:
         # Short, because the ledger and the claims are what makes delivery safe, not Redis.
         options: dict[str, Any] = {
             "visibility_timeout": 60,
+            # kombu looks every 100 s, and where somebody is killed who does, nobody looks for 5 min.
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "unacked_mutex_expire": 10,
             "socket_connect_timeout": 3,
             "socket_timeout": 10,
         }

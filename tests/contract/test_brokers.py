@@ -42,6 +42,7 @@ from tests.contract.brokers import (
     until,
 )
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.redis import Redis
 from tests.servers.server import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -783,6 +784,32 @@ async def test_a_recorder_connects_again_by_itself(place: Place, reporter: Broke
     expected = {"sending", "sent"}
 
     assert expected == set(ledger.words)
+
+
+_TAKES_AND_DIES = """
+import os, sys
+from kombu import Connection, Consumer, Queue
+from services.gateway.broker import broker
+
+where = broker(sys.argv[1])
+with Connection(where.url, transport_options=where.transport_options) as connection:
+    with Consumer(connection, [Queue(sys.argv[2])], on_message=lambda _: os._exit(9), auto_declare=False):
+        connection.drain_events(timeout=10)
+"""
+
+
+async def test_what_a_killed_gateway_had_of_redis_is_recorded_soon(redis: Redis) -> None:
+    """Redis itself hands nothing out again; who reads there looks for what was forgotten."""
+    place = RedisPlace(redis)
+    with _reporting(place) as reporter:
+        await reporter.report(event())
+    command = [sys.executable, "-c", _TAKES_AND_DIES, redis.url, EVENTS]
+    died = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, check=False)
+    waiting = await asyncio.to_thread(place.depth, EVENTS)
+    async with recording(place) as ledger:
+        await ledger.wait_for(1, within=40)
+
+    assert (9, 0, 1) == (died.returncode, waiting, len(ledger.events))
 
 
 UNREADABLE = {
