@@ -43,6 +43,9 @@ _RECONNECT_SECONDS = 1.0
 _IDLE_SECONDS = 1.0
 _GATHER_SECONDS = 0.05
 """Nobody waits for what is recorded, and a transaction costs more than what is in it: there is no hurry."""
+_LONGEST_GATHER_SECONDS = 0.5
+"""Where recording takes longer, gathering does so too: a slow ledger is asked for fewer transactions, and a
+broker that hands out one message at a time (Redis) has the time for more of them."""
 _SILENCE_SECONDS = 0.005
 _ANSWER_SECONDS = 10.0
 _QUORUM = {"x-queue-type": "quorum"}
@@ -126,12 +129,15 @@ class Recorder:
                 _consume(channel, queue, _reports(pending, self._seals), _PREFETCH)
             presence = self._presence(connection, loop)
             log.info("recorder.consuming")
+            took = 0.0
             while not self._stopping.is_set():
-                _gather(connection, pending)
+                _gather(connection, pending, min(max(_GATHER_SECONDS, took), _LONGEST_GATHER_SECONDS))
+                begun = time.monotonic()
                 if len(pending) and not pending.settle():
                     self._stopping.wait(_RECONNECT_SECONDS)
                 elif presence is not None:
                     presence.look()
+                took = time.monotonic() - begun
 
     def _presence(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> Presence | None:
         if self._tell_of_mailers is None:
@@ -188,11 +194,11 @@ def _consume(channel: Any, queue: Queue, on_message: Callable[[Any], None], pref
     consumer.consume()
 
 
-def _gather(connection: Connection, pending: Pending) -> None:
-    """Wait for a first event, then take for a moment what else comes."""
+def _gather(connection: Connection, pending: Pending, seconds: float) -> None:
+    """Wait for a first event, then take for so many seconds what else comes."""
     try:
         connection.drain_events(timeout=_SILENCE_SECONDS if len(pending) else _IDLE_SECONDS)
-        until = time.monotonic() + _GATHER_SECONDS
+        until = time.monotonic() + seconds
         while len(pending) < _PREFETCH and (left := until - time.monotonic()) > 0:
             connection.drain_events(timeout=left)
     except TimeoutError:
