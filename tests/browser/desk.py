@@ -33,6 +33,8 @@ class Desk:
     page: Page
     complaints: list[str] = field(default_factory=list)
     """What the browser's console said that is an error or a warning, and what the pages' code threw."""
+    may_complain: bool = False
+    """Whether complaints are what is to be; the last of them may come while the window closes."""
     responses: list[Response] = field(default_factory=list)
 
     def listen(self) -> None:
