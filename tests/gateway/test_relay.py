@@ -27,6 +27,7 @@ class Broker:
         self.open = threading.Event()
         self.open.set()
         self.got: list[Publishable] = []
+        self.batches: list[int] = []
         self.error: Exception | None = None
 
     def connect(self) -> None:
@@ -38,6 +39,7 @@ class Broker:
         if self.error is not None:
             return Published(error=self.error)
         self.got += batch
+        self.batches.append(len(batch))
         return Published([entry.id for entry in batch])
 
     def keep_alive(self) -> Link:
@@ -59,7 +61,7 @@ class World:
         self.broker = Broker()
         self.ledger = ledger
         self.insert = insert
-        self.relay = Relay(self.broker, ledger, capacity=capacity)
+        self.relay = Relay(self.broker, ledger, capacity=capacity, rest=0.2)
 
     async def start(self) -> None:
         """Connect."""
@@ -71,6 +73,12 @@ class World:
         async with asyncio.timeout(5):
             while self.relay.connected is not connected:  # noqa: ASYNC110 - nobody would set an event
                 await asyncio.sleep(0.01)
+
+    async def until_published(self, count: int) -> None:
+        """Wait until the broker has so many."""
+        async with asyncio.timeout(5):
+            while len(self.broker.got) < count:  # noqa: ASYNC110 - nobody would set an event
+                await asyncio.sleep(0.001)
 
     async def committed(self, count: int, size: int = 2) -> list[Entry]:
         """Messages as they are after their commit."""
@@ -115,6 +123,20 @@ async def test_closing_notes_the_last_confirms(world: World) -> None:
     await world.relay.close()
 
     assert ["queued"] * 3 == [await world.status(entry) for entry in entries]
+
+
+async def test_what_comes_soon_after_a_batch_travels_together(world: World) -> None:
+    """And what comes after a while does not wait."""
+    first, *soon = await world.committed(4)
+    world.relay.offer([first])
+    while not world.broker.got:
+        await asyncio.sleep(0)
+    for entry in soon:
+        world.relay.offer([entry])
+        await asyncio.sleep(0)
+    await world.until_published(4)
+
+    assert [1, 3] == world.broker.batches
 
 
 async def test_what_is_on_its_way_is_not_taken_twice(world: World) -> None:

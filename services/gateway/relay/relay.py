@@ -25,6 +25,11 @@ _BATCH_ENTRIES = 256
 _BATCH_BYTES = 1_000_000
 _MOST_BYTES = 64_000_000
 """Memory set aside for messages on their way to the broker; the ledger holds them all anyway."""
+_REST_SECONDS = 0.005
+"""After a batch, for what comes meanwhile: nobody waits for the relay, each batch costs two changes of thread,
+and where messages are seldom the rest is over before the next one."""
+_ENOUGH_ENTRIES = 64
+"""So many are worth a batch at once."""
 _SETTLING_SECONDS = 5.0
 _MARKED_AT_ONCE = 1000
 _MARKING_SECONDS = 0.1
@@ -44,16 +49,19 @@ class Relay:
         ledger: Ledger,
         *,
         capacity: int,
+        rest: float = _REST_SECONDS,
         on_published: Callable[[int, int, float], object] = lambda *_: None,
     ) -> None:
         self._line = Line(publisher, "relay")
         self._ledger = ledger
         self._capacity = capacity
+        self._rest = rest
         self._on_published = on_published
         self._waiting: deque[Entry] = deque()
         self._held: dict[UUID, tuple[int, float]] = {}
         """Size, and the monotonic moment at which it was offered."""
         self._held_bytes = 0
+        self._rest_ends = 0.0
         self._confirmed: list[UUID] = []
         self._publishing: asyncio.Task[None] | None = None
         self._marking: asyncio.Task[None] | None = None
@@ -126,18 +134,26 @@ class Relay:
     async def _publish_waiting(self) -> None:
         try:
             while self._waiting:
+                await self._take_a_rest()
                 batch = self._next_batch()
                 published = await self._line.run(self._line.publisher.publish, batch)
                 if failpoints.armed:
                     await failpoints.reached("r.after_publish")
                 lag = time.monotonic() - self._held[batch[0].id][1]
                 self._on_published(len(published.confirmed), len(published.unroutable), lag)
+                self._rest_ends = time.monotonic() + self._rest
                 self._release(batch)
                 self._note(published)
                 if published.unroutable:
                     await self._record_unroutable(published.unroutable)
         finally:
             self._publishing = None
+
+    async def _take_a_rest(self) -> None:
+        """Let a batch become worth its while, unless the gateway closes."""
+        left = self._rest_ends - time.monotonic()
+        if left > 0 and len(self._waiting) < _ENOUGH_ENTRIES and self._line.is_open:
+            await asyncio.sleep(left)
 
     def _next_batch(self) -> list[Entry]:
         batch: list[Entry] = []
