@@ -25,4 +25,15 @@ class Backoff:
 
     def wait(self, attempt: int) -> float:
         """A wait between one second and the bound, at random."""
-        return max(1.0, random.uniform(0, self.bound(attempt)))  # noqa: S311 - jitter, not a secret
+        return _jittered(self.bound(attempt))
+
+    def lasting(self, seconds: float) -> float:
+        """A wait after something that has failed for so many *seconds*, of which nobody counts the tries.
+
+        At most as long again: that doubles, too.
+        """
+        return _jittered(min(self.cap, max(self.base, seconds)))
+
+
+def _jittered(bound: float) -> float:
+    return max(1.0, random.uniform(0, bound))  # noqa: S311 - jitter, not a secret

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 log = structlog.get_logger()
 
 
-_SHARING = ("celery.concurrency.thread", "celery.concurrency.solo")
+_SHARING = ("services.mailer.pool", "celery.concurrency.thread", "celery.concurrency.solo")
 
 
 def complain(pool: object, port: int) -> None:

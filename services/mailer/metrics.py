@@ -2,7 +2,7 @@
 
 No label ever holds an address, an id, a key, a subject or a tenant: labels are words of our own and the
 accounts' names, so that their number is known beforehand.  What happens to many at once is counted by the
-batch, gauges are read when somebody asks.  Slots are threads of one process, so the plain registry does.
+batch, gauges are read when somebody asks.  Slots are greenlets of one process, so the plain registry does.
 https://prometheus.io/docs/practices/naming/
 """
 

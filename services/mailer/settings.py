@@ -69,7 +69,7 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     """``postgresql://user:password@host/database``, or ``sqlite:///file``; shared by all mailers."""
 
     slots: Annotated[int, Field(ge=1, le=2000)] = 100
-    """Messages of each lane that one mailer works on at once; threads that mostly wait for the provider."""
+    """Messages of each lane that one mailer works on at once; mostly they wait for the provider."""
 
     provider: str = "outbox"
     """Who delivers: accounts in order, with commas; the next one is asked while those before it cannot be.
@@ -142,7 +142,7 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     """Requests with many bulk messages each that are under way at one account; what waits shares the next."""
 
     webhook_slots: Annotated[int, Field(ge=0, le=2000)] = 50
-    """Webhooks that one mailer posts at once, in threads of their own, lest a slow receiver take mail's; with
+    """Webhooks that one mailer posts at once, in slots of their own, lest a slow receiver take mail's; with
     0 it leaves them to others."""
 
     webhook_deadline_seconds: Annotated[float, Field(gt=0)] = 15.0

@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Celery, Task
+from celery.app.task import Context
 from celery.exceptions import Reject, Retry
 from pydantic import ValidationError
 
@@ -59,7 +61,7 @@ class MailerTask(Task):
     def deliver(self, message: SendEmail) -> None:
         """Make one attempt, and come again if it was not the last."""
         if failpoints.armed:
-            failpoints.passed("w.start")
+            self.background.run(failpoints.reached("w.start"))
         try:
             outcome = self.background.run(self.delivery.attempt(message))
         except ClosingError:
@@ -77,7 +79,7 @@ class MailerTask(Task):
             # Whole seconds, rounded up: the broker's delays are whole seconds, and early is impolite.
             raise self.retry(countdown=math.ceil(outcome.retry_after or 1.0), counted=False)
         if failpoints.armed:
-            failpoints.passed("w.before_ack")
+            self.background.run(failpoints.reached("w.before_ack"))
 
     def retry(self, *args: Any, **options: Any) -> Any:
         """Publish the retry; while the broker takes nothing, leave the message where it is.
@@ -85,16 +87,23 @@ class MailerTask(Task):
         Celery would dead-letter it, although nothing is wrong with the message.
         """
         if failpoints.armed:
-            failpoints.passed("w.before_retry")
+            self.background.run(failpoints.reached("w.before_retry"))
         try:
-            return super().retry(*args, **options)
+            return self.background.run_blocking(partial(self._publish_retry, self.request, args, options))
         except Retry:
             if failpoints.armed:
-                failpoints.passed("w.after_retry")
+                self.background.run(failpoints.reached("w.after_retry"))
             raise
         except Reject as error:
             log.warning("attempt.unpublished", message_id=self.request.id, error=type(error.reason).__name__)
             raise Reject(error.reason, requeue=True) from error
+
+    def _publish_retry(self, request: Context, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        self.request_stack.push(request)  # Celery keeps it by thread
+        try:
+            return super().retry(*args, **options)
+        finally:
+            self.request_stack.pop()
 
     def read(self, signature: type[Signature], arguments: dict[str, Any]) -> Any:
         """Parse the task's arguments; what cannot be read becomes a dead letter with a reason.
@@ -116,7 +125,7 @@ class MailerTask(Task):
             Reject: Another try would end in the same way.
         """
         try:
-            return rendered(message)
+            return self.background.run_blocking(partial(rendered, message)) if message.template else message
         except TemplateError as error:
             # It names a place in the template and a variable, never a value.
             log.error("template.failed", message_id=self.request.id, reason=str(error))  # noqa: TRY400

@@ -112,7 +112,7 @@ class Mailer(Celery):
             parts.metrics.watch_slots(lane, partial(busy, queue, lambda: state.active_requests))
         presence = Presence(parts.routes, self._slot_uses, every=settings.presence_interval_seconds)
         self.announcer = Announcer(where, presence, parts.seals)
-        self._parts, self._background = parts, background
+        self._parts, self.background = parts, background
 
     def _slot_uses(self) -> Iterable[SlotUse]:
         """What the slots do that serve a queue; those whose queue is left to others are idle for good."""
@@ -128,12 +128,12 @@ class Mailer(Celery):
     def on_unreadable(self, message_id: UUID) -> None:
         """A broker message that cannot be decoded is given up: tell the gateway."""
         event = tasks.failure(str(message_id), "signature_invalid: the broker message cannot be decoded")
-        self._background.submit(self._parts.reporter.report(event))
+        self.background.submit(self._parts.reporter.report(event))
 
     def on_stale(self, message_id: UUID) -> None:
         """A message waited longer than copies of it would be known: have it published again, if need be."""
         event = tasks.failure(str(message_id), "seal_stale: it waited too long in the broker", Event.DEFERRED)
-        self._background.submit(self._parts.reporter.report(event))
+        self.background.submit(self._parts.reporter.report(event))
 
 
 class DeadLetterStep(bootsteps.StartStopStep):
@@ -208,7 +208,7 @@ def _celery_settings(where: Broker, settings: Settings) -> dict[str, Any]:
         "task_ignore_result": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        "worker_pool": "threads",
+        "worker_pool": "services.mailer.pool:LoopPool",
         "worker_concurrency": settings.slots * len(queues) + settings.webhook_slots,
         "worker_consumer": "services.mailer.intake:LaneConsumer",
         "worker_prefetch_multiplier": 1,

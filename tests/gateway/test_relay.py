@@ -129,8 +129,7 @@ async def test_what_comes_soon_after_a_batch_travels_together(world: World) -> N
     """And what comes after a while does not wait."""
     first, *soon = await world.committed(4)
     world.relay.offer([first])
-    while not world.broker.got:
-        await asyncio.sleep(0)
+    await world.until_published(1)
     for entry in soon:
         world.relay.offer([entry])
         await asyncio.sleep(0)

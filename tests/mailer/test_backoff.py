@@ -36,6 +36,17 @@ def test_waits_are_spread_over_the_whole_range() -> None:
     assert expected == quarters
 
 
+@pytest.mark.parametrize(
+    ("seconds", "bound"), [(-3.0, 5.0), (0.0, 5.0), (4.0, 5.0), (60.0, 60.0), (900.0, 900.0), (1e6, 900.0)]
+)
+def test_what_has_failed_for_long_waits_as_long_again(seconds: float, bound: float) -> None:
+    """At most, and no longer than anything else."""
+    waits = [BACKOFF.lasting(seconds) for _ in range(500)]
+
+    assert 1.0 <= min(waits) < bound / 4
+    assert bound * 0.75 < max(waits) <= bound
+
+
 def test_a_tiny_base_still_waits_a_second() -> None:
     """Whatever the settings say, a provider is not hammered."""
     expected = {1.0}

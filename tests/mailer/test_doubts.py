@@ -301,6 +301,23 @@ async def test_a_search_that_fails_is_made_again(
     assert world.asked().count("request searched") == 1
 
 
+async def test_a_search_that_fails_for_long_is_repeated_seldom(world: World) -> None:
+    """Thousands of messages in doubt must not keep down the provider that they are in doubt about."""
+    waits = []
+    for _ in range(50):
+        searched = Searched("searched")
+        searched.says(LOST)
+        searched.findings[0] = Unclear("HTTP 500")
+        message, delivery = email(), world.delivery(searched)
+        await delivery.attempt(message)
+        world.pass_time(HORIZON / 4)
+        later = await delivery.attempt(message)
+        assert isinstance(later, Deferred)
+        waits.append(later.retry_after or 0)
+
+    assert max(waits) > 25.0
+
+
 async def test_a_doubt_that_cannot_be_resolved_is_given_up(world: World) -> None:
     """At the horizon, and held: it may have been sent."""
     searched = Searched("searched")

@@ -26,8 +26,8 @@ _BATCH_BYTES = 1_000_000
 _MOST_BYTES = 64_000_000
 """Memory set aside for messages on their way to the broker; the ledger holds them all anyway."""
 _REST_SECONDS = 0.005
-"""After a batch, for what comes meanwhile: nobody waits for the relay, each batch costs two changes of thread,
-and where messages are seldom the rest is over before the next one."""
+"""After a batch, for what comes meanwhile: nobody waits for the relay, each batch costs two changes of
+thread, and where messages are seldom the rest is over before the next one."""
 _ENOUGH_ENTRIES = 64
 """So many are worth a batch at once."""
 _SETTLING_SECONDS = 5.0

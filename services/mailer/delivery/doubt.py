@@ -85,7 +85,8 @@ class Doubts:
             case Absent():
                 return self._decide(message, claim.elsewhere) if claim.elsewhere else Free(0)
             case Unclear(because):
-                return Later(self.patience.backoff.wait(claim.attempt), reason("search_failed", because))
+                wait = self.patience.backoff.lasting(claim.quiet - settle_delay)
+                return Later(wait, reason("search_failed", because))
 
     async def _ask(self, message: SendEmail, claim: InDoubt, provider: Searchable) -> Finding:
         since = datetime.now(UTC) - timedelta(seconds=claim.age) - _CLOCKS_APART
