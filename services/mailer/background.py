@@ -11,6 +11,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 import uvloop
@@ -54,10 +56,14 @@ class BackgroundLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self._running()).result()
 
     def run_blocking(self, function: Callable[[], T]) -> T:
-        """Run what blocks, in a thread, and wait for its result, or its exception."""
+        """Run what blocks, in a thread, and wait for its result, or its exception.
+
+        It sees the caller's context variables: a retry's log lines and headers belong to the task's trace.
+        """
+        within = partial(copy_context().run, function)
 
         async def run() -> T:
-            return await asyncio.get_running_loop().run_in_executor(self._blocking, function)
+            return await asyncio.get_running_loop().run_in_executor(self._blocking, within)
 
         return self.run(run())
 

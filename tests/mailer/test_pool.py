@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
@@ -142,6 +143,20 @@ def test_what_blocks_does_so_elsewhere(works: Works) -> None:
 
     assert results[0].startswith("blocking")
     assert ["ValueError"] == errors
+
+
+def test_what_blocks_sees_the_context_of_its_task(works: Works) -> None:
+    """As the trace that the task belongs to."""
+    trace, results = ContextVar("trace", default="none"), list[str]()
+
+    def ask() -> None:
+        trace.set("this one")
+        results.append(works.background.run_blocking(trace.get))
+
+    works.apply(ask)
+    soon(lambda: bool(results))
+
+    assert ["this one"] == results
 
 
 def test_what_a_coroutine_raises_reaches_its_task(works: Works) -> None:
