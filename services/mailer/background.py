@@ -8,6 +8,7 @@ time for waking one another.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 _BLOCKING_THREADS = 10
 """As many connections as Celery publishes retries on by default."""
+
+_STOPPING_SECONDS = 5.0
+"""For what the loop does at that moment, when the process ends."""
 
 
 class _Task(greenlet):
@@ -75,5 +79,13 @@ class BackgroundLoop:
         with self._starting:
             if self._loop is None:
                 self._loop = uvloop.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="background-loop", daemon=True).start()
+                thread = threading.Thread(target=self._loop.run_forever, name="background-loop", daemon=True)
+                thread.start()
+                atexit.register(_stop, self._loop, thread)
             return self._loop
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """Let the thread end by itself: the interpreter may crash on greenlets of one that it ended halfway."""
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(_STOPPING_SECONDS)

@@ -283,9 +283,9 @@ async def test_a_draft_is_not_there(stored: StoredTemplates) -> None:
 
 
 async def test_look_ups_are_shared(counting: CountingTemplates) -> None:
-    """A hundred messages of the same moment, and of the second after, cost one query."""
+    """A hundred messages of the same moment, and of the time after, cost one query."""
     template_id = await publish(counting)
-    templates = Templates(counting)
+    templates = Templates(counting, fresh=60)
 
     at_once = await asyncio.gather(*(templates.published("acme", "hello") for _ in range(100)))
     later = await templates.published("acme", "hello")
@@ -337,7 +337,7 @@ async def test_what_was_changed_here_is_looked_up_anew(counting: CountingTemplat
 async def test_what_is_kept_is_bounded(counting: CountingTemplates) -> None:
     """Old look-ups make room for new ones."""
     await publish(counting)
-    templates = Templates(counting, capacity=3)
+    templates = Templates(counting, fresh=60, capacity=3)
     for tenant in ("acme", "acme", "other", "third"):
         await templates.published(tenant, "hello")
     for alias in ("a", "b", "c", "d"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -177,3 +179,25 @@ def test_what_a_coroutine_raises_reaches_its_task(works: Works) -> None:
     soon(lambda: bool(results))
 
     assert ["asked"] == results
+
+
+def test_the_loop_ends_before_the_interpreter() -> None:
+    """Though a task waits: the collector was seen to crash on what a thread that is cut off leaves behind."""
+    program = """
+import asyncio, atexit, threading
+from services.mailer.background import BackgroundLoop
+
+atexit.register(lambda: print(sorted(thread.name for thread in threading.enumerate())))
+background, begun = BackgroundLoop(), threading.Event()
+
+async def wait():
+    begun.set()
+    await asyncio.Event().wait()
+
+background.spawn(lambda: background.run(wait()))
+begun.wait(10)
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert (0, "['MainThread']", "") == (ended.returncode, ended.stdout.strip(), ended.stderr)
