@@ -17,6 +17,7 @@ from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 _REPORTED = 20
 _CLOSE = {"Connection": "close"}
@@ -92,12 +93,12 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault of ours
 
     def response(self) -> web.Response:
         """The answer itself; closes the connection where the request was not read to its end."""
-        response = web.json_response(self.body(), status=self.status, headers=self.headers)
+        # A JSON text has no charset parameter (RFC 8259, section 11).
+        headers = {**self.headers, "Content-Type": "application/json"}
+        response = web.Response(body=to_json(self.body()), status=self.status, headers=headers)
         # aiohttp does not look at the header, and would read on after an unfinished body.
         if self.headers.get("Connection") == "close":
             response.force_close()
-        # A JSON text has no charset parameter (RFC 8259, section 11).
-        response.headers["Content-Type"] = "application/json"
         return response
 
 
@@ -287,7 +288,10 @@ def unavailable(retry_after: int, *, message_id: UUID | None = None) -> Problem:
     return Problem(503, "unavailable", message, headers=headers, message_id=message_id)
 
 
-def overloaded(retry_after: int) -> Problem:
-    """503: too many requests under way; try again after *retry_after* seconds."""
-    headers = {"Retry-After": str(retry_after), **_CLOSE}
+def overloaded(retry_after: int, *, unread: bool = True) -> Problem:
+    """503: too many requests under way; try again after *retry_after* seconds.
+
+    The connection of a request whose body is *unread* is closed; another one costs more than the refusal.
+    """
+    headers = {"Retry-After": str(retry_after), **(_CLOSE if unread else {})}
     return Problem(503, "overloaded", "Too many requests are under way. Try again later.", headers=headers)

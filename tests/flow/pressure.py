@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from statistics import median, quantiles
+from typing import Any, Self, TypeVar
 
-import aiohttp
+import uvloop
 
 from tests.flow.system import EMAIL, System
 
-_PAUSE_SECONDS = 0.02
-"""After a refusal; far less than the Retry-After that it came with."""
+T = TypeVar("T")
 
 
 @dataclass
@@ -23,6 +26,13 @@ class Answers:
     seconds: float
     by_status: dict[int, list[float]] = field(default_factory=dict)
     unanswered: int = 0
+
+    def __add__(self, more: Answers) -> Answers:
+        both = {
+            status: [*self.by_status.get(status, ()), *more.by_status.get(status, ())]
+            for status in self.by_status | more.by_status
+        }
+        return Answers(self.seconds + more.seconds, both, self.unanswered + more.unanswered)
 
     @property
     def statuses(self) -> Counter[int]:
@@ -44,29 +54,80 @@ class Answers:
 
 
 async def press(
-    system: System, callers: int, seconds: float, *, key: str = "", pause: float = 0.0
+    system: System, callers: int, seconds: float, *, key: str = "", pause: float = 0.0, patience: float = 0.02
 ) -> Answers:
-    """Have so many callers post for so many seconds."""
+    """Have so many callers post for so many seconds; who is refused comes again after *patience* seconds.
+
+    That is far less than the Retry-After that the refusal came with.
+    They speak HTTP by themselves: a client for all that there is costs more than what is pressed.
+    """
     answers = Answers(seconds)
     until = time.monotonic() + seconds
-    headers = system.headers(key) if key else system.headers()
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(
-        str(system.client.base_url), headers=headers, connector=connector
-    ) as session:
+    body = json.dumps(EMAIL).encode()
+    headers = {**(system.headers(key) if key else system.headers()), "Content-Type": "application/json"}
+    lines = ["POST /emails HTTP/1.1", "Host: pillarbox", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    request = "\r\n".join([*lines, "", ""]).encode() + body
 
-        async def call() -> None:
+    async def call() -> None:
+        async with _Line(system.port) as line:
             while time.monotonic() < until:
                 begun = time.perf_counter()
                 try:
-                    async with session.post("/emails", json=EMAIL) as answer:
-                        await answer.read()
-                        status = answer.status
-                except aiohttp.ClientError:
+                    status = await line.ask(request)
+                except (OSError, EOFError):
                     answers.unanswered += 1
                     continue
                 answers.by_status.setdefault(status, []).append(time.perf_counter() - begun)
-                await asyncio.sleep(pause if status == 202 else _PAUSE_SECONDS)
+                await asyncio.sleep(pause if status == 202 else patience)
 
-        await asyncio.gather(*(call() for _ in range(callers)))
+    await asyncio.gather(*(call() for _ in range(callers)))
     return answers
+
+
+class _Line:
+    """A connection, and the next one where that is closed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._hang_up()
+
+    async def ask(self, request: bytes) -> int:
+        """Return the status of the answer, once all of it is there.
+
+        Raises:
+            OSError: The connection broke.
+            EOFError: It ended too early.
+        """
+        if self._open is None:
+            self._open = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._open
+        try:
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = re.search(rb"\r\ncontent-length: (\d+)", head)
+            assert length is not None
+            await reader.readexactly(int(length[1]))
+        except BaseException:
+            self._hang_up()
+            raise
+        if b"\r\nconnection: close" in head:
+            self._hang_up()
+        return int(head.split(b" ", 2)[1])
+
+    def _hang_up(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+        self._open = None
+
+
+def pressing(callers: Coroutine[Any, Any, T]) -> T:
+    """Run callers, on a loop that leaves as much of a small machine as it can to whom they press."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(callers)

@@ -179,6 +179,31 @@ def test_more_requests_than_the_limit_are_turned_away(gateway: System) -> None:
     assert 200 == probe.status_code
 
 
+def test_who_is_turned_away_keeps_the_connection(gateway: System) -> None:
+    """As far as the body has come: to connect once more would cost a full gateway more than to refuse."""
+    body = json.dumps(EMAIL).encode()
+    whole = _begun_post(gateway, len(body)) + body
+    slow = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(4)]
+    for connection in slow:
+        connection.sendall(_begun_post(gateway, 1000))
+    time.sleep(0.2)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as kept:
+        kept.sendall(whole)
+        refused = kept.recv(4096)
+        unread = raw(gateway, _begun_post(gateway, 1000))
+        for connection in slow:
+            connection.close()
+        until(lambda: gateway.post().status_code == 202, 5, "room")
+        kept.sendall(whole)
+        accepted = kept.recv(4096)
+
+    assert b" 503 " in refused[:20]
+    assert b"connection: close" not in refused.lower()
+    assert b" 503 " in unread[:20]
+    assert b"connection: close" in unread.lower()
+    assert b" 202 " in accepted[:20]
+
+
 def test_a_caller_that_hangs_up_harms_nobody(gateway: System) -> None:
     """Resets in the middle of a request leave the gateway as it was."""
     before = stored(gateway)

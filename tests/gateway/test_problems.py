@@ -90,9 +90,12 @@ def test_unread_body_closes_the_connection(problem: Problem) -> None:
     assert response.keep_alive is False
 
 
-def test_read_body_leaves_the_connection_open() -> None:
-    """A refused body that was read does not cost the caller its connection."""
-    response = problems.invalid_json("trailing characters").response()
+@pytest.mark.parametrize(
+    "problem", [problems.invalid_json("trailing characters"), problems.overloaded(1, unread=False)]
+)
+def test_read_body_leaves_the_connection_open(problem: Problem) -> None:
+    """A refused body that was read, or has come at least, does not cost the caller its connection."""
+    response = problem.response()
 
     assert "Connection" not in response.headers
     assert response.keep_alive is None

@@ -157,7 +157,7 @@ def limit_in_flight(limit: int, *, limit_bytes: int, largest: int, under_way: Un
         size = min(announced, largest) if request.can_read_body else 0
         full = under_way.requests >= limit or (under_way.requests and under_way.bytes + size > limit_bytes)
         if full and request.path not in _PROBES:
-            raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS)
+            raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS, unread=not request.content.is_eof())
         under_way.requests += 1
         under_way.bytes += size
         is_counted = True
