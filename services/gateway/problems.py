@@ -17,7 +17,6 @@ from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
 _REPORTED = 20
 _CLOSE = {"Connection": "close"}
@@ -93,12 +92,12 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not a fault of ours
 
     def response(self) -> web.Response:
         """The answer itself; closes the connection where the request was not read to its end."""
-        # A JSON text has no charset parameter (RFC 8259, section 11).
-        headers = {**self.headers, "Content-Type": "application/json"}
-        response = web.Response(body=to_json(self.body()), status=self.status, headers=headers)
+        response = web.json_response(self.body(), status=self.status, headers=self.headers)
         # aiohttp does not look at the header, and would read on after an unfinished body.
         if self.headers.get("Connection") == "close":
             response.force_close()
+        # A JSON text has no charset parameter (RFC 8259, section 11).
+        response.headers["Content-Type"] = "application/json"
         return response
 
 

@@ -44,7 +44,10 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.mark.parametrize(
     ("turns", "patience", "bars"),
-    [([3], 0.02, (0.5, 4.0, 1.0)), pytest.param([20] * 15, 0.1, (0.8, 2.0, 0.05), marks=SOAK)],
+    [
+        ([3], 0.02, (0.5, 4.0, 1.0)),
+        *(pytest.param([20] * 15, after, (0.8, 2.0, 0.05), marks=SOAK) for after in (0.02, 0.1)),
+    ],
 )
 def test_three_times_as_much_as_there_is_room_for(
     start: Start, turns: list[float], patience: float, bars: tuple[float, float, float]

@@ -105,3 +105,10 @@ def test_a_problem_can_be_raised_and_read() -> None:
     """As an exception it tells its status, name and message."""
     with pytest.raises(Problem, match=r"^404 not_found: There is nothing at this address\.$"):
         raise problems.not_found()
+
+
+def test_any_field_can_be_named() -> None:
+    """A key of a caller's JSON may be no UTF-8; the refusal is one all the same."""
+    problem = problems.invalid_fields([problems.FieldError("/headers/\ud800", "is not a header's name")])
+
+    assert "/headers/\ud800" == json.loads(str(problem.response().text))["errors"][0]["pointer"]
