@@ -1,9 +1,10 @@
 """The intake: how a worker takes messages from its lanes, and when it does not.
 
-Celery's own consumer, but for four things.  Each lane has slots of its own, so that a newsletter
+Celery's own consumer, but for five things.  Each lane has slots of its own, so that a newsletter
 never takes the place of a password reset.  A lane whose accounts are all ill is not consumed: its
 messages stay in the broker.  What is no task message, or not ours, becomes a dead letter with an alarm.
-And no message that RabbitMQ hands out waits here for a moment that another mailer's clock told.
+No message that RabbitMQ hands out waits here for a moment that another mailer's clock told.  And what
+RabbitMQ sends is read in few and large portions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.strategy import default
 
+from services.mailer.reading import on_readable
 from shared.seals import Verdict
 from shared.signatures import MAILER_QUEUES, Lane, PostWebhook
 
@@ -55,7 +57,10 @@ class LaneConsumer(Consumer):
 
         conn.ensure_connection = ensure
         health.round()
-        return super().ensure_connected(conn)
+        connected = super().ensure_connected(conn)
+        if self.app.is_amqp:
+            connected.transport.on_readable = on_readable
+        return connected
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         """Let only what is sealed get as far as a task, where there are keys."""
@@ -166,3 +171,6 @@ class PausingStep(bootsteps.StartStopStep):
                 consumer.task_consumer.add_queue(queue)
                 consumer.task_consumer.consume()
                 log.warning("lane.resumed", lane=lane)
+        if consumer.app.is_amqp:
+            # TLS may have taken from the socket what came with an answer, and nothing tells of it any more.
+            consumer.connection.transport.on_readable(consumer.connection.connection, consumer.hub)

@@ -23,6 +23,7 @@ from services.mailer import frames
 from services.mailer.batching import Batching
 from services.mailer.broker import Broker
 from services.mailer.delivery.ports import UnreportedError
+from services.mailer.reading import take
 from shared.seals import HEADER, Seals
 from shared.signatures import RecordEvent, RecordEvents, Signature
 
@@ -158,7 +159,7 @@ class BrokerReporter:
             if self._blocked:
                 raise UnreportedError
             assert self._connection is not None  # noqa: S101 - _connect() has just made it
-            self._connection.drain_events(timeout=max(0.001, deadline - time.monotonic()))
+            take(self._connection.connection, max(0.001, deadline - time.monotonic()))
 
     def _connect(self) -> None:
         if self._alive():
@@ -196,7 +197,7 @@ class BrokerReporter:
             return True
         try:
             while True:
-                self._connection.drain_events(timeout=0.001)
+                take(self._connection.connection, 0.001)
         except TimeoutError:
             return True
         except Exception:  # noqa: BLE001 - any error here means that the link is gone

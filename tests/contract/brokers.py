@@ -189,3 +189,17 @@ def until(look: Callable[[], object], within: float = PATIENCE) -> bool:
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return bool(found)
+
+
+class Reads:
+    """Counts how often the broker's socket is looked at."""
+
+    def __init__(self, transport: Any) -> None:
+        self.count = 0
+        self._read = transport._quick_recv
+        transport._quick_recv = self
+
+    def __call__(self, most: int) -> Any:
+        """Look, and count that."""
+        self.count += 1
+        return self._read(most)

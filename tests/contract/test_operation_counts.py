@@ -26,7 +26,7 @@ from services.gateway.submission.email import parse_email
 from services.mailer.claims.claims import Claims, Granted, Settlement, State, Wish
 from services.mailer.reporter import BrokerReporter
 from shared.signatures import RecordEvents
-from tests.contract.brokers import RabbitMQPlace
+from tests.contract.brokers import RabbitMQPlace, Reads
 from tests.contract.ledgers import Gateway, deposit, event, gateway
 from tests.contract.mailers import ACCOUNT, Stores
 from tests.contract.stock import watched
@@ -163,12 +163,15 @@ class Writes:
 
 
 def test_a_batch_is_published_in_one_write(rabbitmq: RabbitMQ) -> None:
-    """A thousand messages are four batches of the relay, hence four writes."""
+    """A thousand messages are four batches of the relay, hence four writes; no confirm takes two reads."""
     place = RabbitMQPlace(rabbitmq)
     place.declare_mailer_queues()
     publisher = place.publisher()
     publisher.connect()
     writes = Writes(publisher._connection.transport)  # type: ignore[attr-defined]
+    reads = Reads(publisher._connection.transport)  # type: ignore[attr-defined]
+    confirms: list[int] = []
+    publisher._channel.events["basic_ack"].add(lambda tag, _: confirms.append(tag))  # type: ignore[attr-defined]
 
     batches = [[message() for _ in range(250)] for _ in range(4)]
     confirmed = [publisher.publish(batch).confirmed for batch in batches]
@@ -176,6 +179,7 @@ def test_a_batch_is_published_in_one_write(rabbitmq: RabbitMQ) -> None:
 
     assert [[entry.id for entry in batch] for batch in batches] == confirmed
     assert 4 == len(writes.sizes)
+    assert reads.count <= len(confirms)
 
 
 async def test_a_thousand_events_are_ten_messages_in_two_writes(rabbitmq: RabbitMQ) -> None:

@@ -28,7 +28,11 @@ class Consumer:
         self.app.amqp.queues.deselect(exclude)
         self.paused: bool = False
         self.app.is_paused = lambda _: self.paused
+        self.app.is_amqp = True
         self.app.health = SimpleNamespace(round=lambda: None)
+        self.hub, self.read = object(), list[object]()
+        transport = SimpleNamespace(on_readable=lambda link, _: self.read.append(link))
+        self.connection = SimpleNamespace(connection="link", transport=transport)
         self.consumed = set(self.app.amqp.queues.consume_from)
         self.task_consumer = SimpleNamespace(
             cancel_by_queue=self.consumed.discard,
@@ -71,6 +75,21 @@ def test_a_lane_left_to_others_stays_theirs(
 
     assert expected == consumer.consumed
     assert {f"mailer.{lane}" for lane in Lane} == set(MAILER_QUEUES)
+
+
+def test_what_came_with_an_answer_is_looked_for() -> None:
+    """TLS may hold it already, and then no socket tells of it; Redis is asked for everything anyway."""
+    consumer = Consumer(None, None)
+    PausingStep(consumer).start(consumer)
+
+    consumer.look()
+
+    assert ["link"] == consumer.read
+
+    consumer.app.is_amqp = False
+    consumer.look()
+
+    assert ["link"] == consumer.read
 
 
 @pytest.mark.parametrize(("slots", "takes"), [(0, False), (1, True)])

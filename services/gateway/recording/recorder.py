@@ -15,6 +15,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 
 from services.gateway import embedded
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
+from services.gateway.reading import take
 from services.gateway.recording.dead_letters import read_dead_letter
 from services.gateway.recording.pending import Pending, Records, all_at_once, one_by_one
 from services.gateway.recording.presence import Presence, Tell
@@ -127,11 +129,15 @@ class Recorder:
                 queue = Queue(RecordEvent.QUEUE)(channel)
                 queue.queue_declare()
                 _consume(channel, queue, _reports(pending, self._seals), _PREFETCH)
+            drain = partial(take, connection.connection) if self._broker.is_amqp else connection.drain_events
             presence = self._presence(connection, loop)
             log.info("recorder.consuming")
             took = 0.0
             while not self._stopping.is_set():
-                _gather(connection, pending, min(max(_GATHER_SECONDS, took), _LONGEST_GATHER_SECONDS))
+                try:
+                    _gather(drain, pending, min(max(_GATHER_SECONDS, took), _LONGEST_GATHER_SECONDS))
+                except TimeoutError:
+                    connection.heartbeat_check()
                 begun = time.monotonic()
                 if len(pending) and not pending.settle():
                     self._stopping.wait(_RECONNECT_SECONDS)
@@ -194,15 +200,12 @@ def _consume(channel: Any, queue: Queue, on_message: Callable[[Any], None], pref
     consumer.consume()
 
 
-def _gather(connection: Connection, pending: Pending, seconds: float) -> None:
+def _gather(drain: Callable[..., object], pending: Pending, seconds: float) -> None:
     """Wait for a first event, then take for so many seconds what else comes."""
-    try:
-        connection.drain_events(timeout=_SILENCE_SECONDS if len(pending) else _IDLE_SECONDS)
-        until = time.monotonic() + seconds
-        while len(pending) < _PREFETCH and (left := until - time.monotonic()) > 0:
-            connection.drain_events(timeout=left)
-    except TimeoutError:
-        connection.heartbeat_check()
+    drain(timeout=_SILENCE_SECONDS if len(pending) else _IDLE_SECONDS)
+    until = time.monotonic() + seconds
+    while len(pending) < _PREFETCH and (left := until - time.monotonic()) > 0:
+        drain(timeout=left)
 
 
 def _reports(pending: Pending, seals: Seals) -> Callable[[Any], None]:

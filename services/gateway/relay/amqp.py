@@ -20,6 +20,7 @@ from kombu import Connection, Exchange
 
 from services.gateway import failpoints
 from services.gateway.broker import HEARTBEAT_SECONDS, Broker
+from services.gateway.reading import take
 from services.gateway.relay import wire
 from services.gateway.relay.publisher import Link, Publishable, Published
 from shared.seals import HEADER, PLACEHOLDER, Seals
@@ -141,7 +142,7 @@ class AmqpPublisher:
     def _read_what_came(self) -> None:
         with suppress(TimeoutError):
             while True:
-                self._connection.drain_events(timeout=0.001)
+                take(self._connection, 0.001)
 
     def _await_confirms(self) -> None:
         deadline = time.monotonic() + self._timeout
@@ -152,7 +153,7 @@ class AmqpPublisher:
             if remaining <= 0:
                 msg = "the broker did not confirm in time"
                 raise TimeoutError(msg)
-            self._connection.drain_events(timeout=remaining)
+            take(self._connection, remaining)
 
     def _frames(self, entry: Publishable) -> bytes:
         """The three kinds of frame that make one ``basic.publish`` (AMQP 0-9-1, 4.2)."""
