@@ -10,10 +10,12 @@ from services.gateway.api import middlewares
 from services.gateway.api.api_keys import ApiKeyHandlers
 from services.gateway.api.authentication import authenticate
 from services.gateway.api.batch import Batches
+from services.gateway.api.connections import TURNED_AWAY
 from services.gateway.api.description import catalogue, describe
 from services.gateway.api.emails import Drafting, Emails
 from services.gateway.api.event_stream import EventStreamHandlers
 from services.gateway.api.health import Health
+from services.gateway.api.in_flight import InFlight, TurnedAway, limit_in_flight
 from services.gateway.api.listing import EmailListing
 from services.gateway.api.provider_events import ProviderEvents
 from services.gateway.api.rate_limit import RateLimit
@@ -66,9 +68,9 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         ValueError: A URL among the settings is not usable.
     """
-    parts, under_way = parts_of(settings), middlewares.UnderWay()
+    parts = parts_of(settings)
+    in_flight = _in_flight(settings, parts.metrics)
     parts.metrics.expect_problems(kind.example.name for kind in catalogue.KINDS.values())
-    parts.metrics.watch_requests(lambda: under_way.requests)
     tracing = parts.tracing
     app = web.Application(
         client_max_size=settings.body_limit_bytes,
@@ -76,18 +78,15 @@ def create_app(settings: Settings) -> web.Application:
             *(() if tracing is None else (tracing.middleware(),)),
             middlewares.observing(parts.metrics.answered),
             middlewares.answer_problems(parts.metrics.refused),
-            middlewares.limit_in_flight(
-                settings.in_flight_limit,
-                limit_bytes=settings.in_flight_limit_bytes,
-                largest=settings.body_limit_bytes,
-                under_way=under_way,
-            ),
+            limit_in_flight(in_flight),
             authenticate(parts.keyring, RateLimit(settings.rate_limit_per_second)),
         ],
     )
     body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
     app[HEALTH] = Health(parts.ledger, parts.relay)
     app[METRICS] = parts.metrics
+    if tracing is None:  # where there are traces, who is refused has one, too
+        app[TURNED_AWAY] = TurnedAway(in_flight, parts.metrics.answered, parts.metrics.refused)
     suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
     held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
     current = (lambda: None) if tracing is None else tracing.current
@@ -147,6 +146,14 @@ def create_app(settings: Settings) -> web.Application:
     add_dashboard(app, parts, settings, things)
     app.cleanup_ctx.append(parts.run)
     return app
+
+
+def _in_flight(settings: Settings, metrics: Metrics) -> InFlight:
+    in_flight = InFlight(
+        settings.in_flight_limit, settings.in_flight_limit_bytes, largest=settings.body_limit_bytes
+    )
+    metrics.watch_requests(lambda: in_flight.requests)
+    return in_flight
 
 
 def _event_streams(parts: Parts, settings: Settings) -> EventStreamHandlers:

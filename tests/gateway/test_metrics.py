@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from services.gateway.api import middlewares
+from services.gateway.api.in_flight import InFlight, limit_in_flight
 from services.gateway.app import METRICS, create_app
 from services.gateway.identifiers import new_message_id
 from services.gateway.ledger.database import migrate
@@ -254,14 +254,13 @@ def test_what_is_given_up_is_counted_on_every_broker(word: str, counts: float | 
 
 async def test_requests_under_way_are_told() -> None:
     """While they are."""
-    under_way, seen = middlewares.UnderWay(), []
+    under_way, seen = InFlight(5, 100, largest=10), []
 
     async def look(_: web.Request) -> web.Response:
         seen.append((under_way.requests, under_way.bytes))
         return web.Response()
 
-    limit = middlewares.limit_in_flight(5, limit_bytes=100, largest=10, under_way=under_way)
-    app = web.Application(middlewares=[limit])
+    app = web.Application(middlewares=[limit_in_flight(under_way)])
     app.router.add_post("/", look)
     async with TestClient(TestServer(app)) as client:
         await client.post("/", data=b"1234")

@@ -7,16 +7,24 @@ repeats what was sent.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from services.gateway import problems
+from services.gateway.api.in_flight import TurnedAway
 from services.gateway.api.middlewares import REQUEST_ID, SERVER
 
 log = structlog.get_logger()
+
+TURNED_AWAY = web.AppKey("turned_away", TurnedAway)
+"""Where connections find whom to turn away, if anybody."""
+
+_KEPT: Any = SimpleNamespace(keep_alive=True)
+"""What aiohttp is told of an answer that is written already: that the connection stays."""
 
 
 class Runner(web.AppRunner):
@@ -26,16 +34,23 @@ class Runner(web.AppRunner):
         server = await super()._make_server()
         # There is no other way to say which class connections are of.
         server.__class__ = _Server
+        server.turned_away = self.app.get(TURNED_AWAY)  # type: ignore[attr-defined]
         return server
 
 
 class _Server(web.Server):
+    turned_away: TurnedAway | None
+
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ()
+    __slots__ = ("_turned_away",)
+
+    def __init__(self, manager: _Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._turned_away = manager.turned_away
 
     def data_received(self, data: bytes) -> None:
         """Take the rest of a body also from a caller who is in the middle of it when the gateway stops.
@@ -48,6 +63,19 @@ class _Connection(web.RequestHandler):
         super().data_received(data)
         if any(stopping):
             self._close, self._force_close = stopping
+
+    async def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        """Turn away what there is no room for; let the application answer everything else."""
+        answer = None if self._turned_away is None else self._turned_away.answer(request)
+        if answer is None or self.transport is None:
+            return await super()._handle_request(request, start_time, request_handler)
+        self.transport.write(answer)
+        return _KEPT, False
 
     def _in_the_middle(self) -> bool:
         bodies = [payload for _, payload in self._messages]

@@ -55,9 +55,12 @@ class _SendGridProblem(Problem):
 
 def respond(request: web.Request, problem: Problem) -> web.Response:
     """Answer the request with the problem, in the dialect of its path."""
-    if not is_sendgrids(request.path):
-        return problem.response()
-    return in_sendgrids_words(problem, _rate_limit(request, problem)).response()
+    return in_dialect(request.path, problem, _rate_limit(request, problem)).response()
+
+
+def in_dialect(path: str, problem: Problem, more_headers: Mapping[str, str] | None = None) -> Problem:
+    """The same problem in the dialect of a path, which has some headers of its own."""
+    return in_sendgrids_words(problem, more_headers) if is_sendgrids(path) else problem
 
 
 def is_sendgrids(path: str) -> bool:

@@ -21,7 +21,8 @@ from services.gateway import problems
 from services.gateway.api.access import caller, needs
 from services.gateway.api.authentication import identify
 from services.gateway.api.emails import ask
-from services.gateway.api.middlewares import SLOT, head
+from services.gateway.api.in_flight import SLOT
+from services.gateway.api.middlewares import head
 from services.gateway.event_stream import EventStreams, Stream
 from services.gateway.ledger.errors import LedgerUnavailableError
 from services.gateway.ledger.feed import FeedEvent, Position

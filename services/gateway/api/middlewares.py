@@ -1,4 +1,4 @@
-"""Around every request: its id, its one log line, its limits, and errors in one shape."""
+"""Around every request: its id, its one log line, and errors in one shape."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -29,21 +28,9 @@ SERVER = "Pillarbox"
 """What answers; which version of what it is made of is nobody's business (RFC 9110, section 10.2.4)."""
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_PROBES = frozenset({"/healthz", "/readyz"})
-_OVERLOAD_RETRY_AFTER_SECONDS = 1
+PROBES = frozenset({"/healthz", "/readyz"})
+"""What is answered however much there is to do, and not logged."""
 _HUNG_UP = 499  # what is logged when the caller went away before there was an answer
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A request's place among those in flight."""
-
-    release: Callable[[], None]
-    """Gives it back early: a stream that has begun has a limit of its own."""
-
-
-SLOT = web.RequestKey("slot", Slot)
-"""Key under which a request carries its place."""
 
 
 def observing(answered: Callable[[str | None, float], object]) -> Middleware:
@@ -54,8 +41,7 @@ def observing(answered: Callable[[str | None, float], object]) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get(REQUEST_ID, "")
-        request_id = given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
+        request_id = request_id_of(request)
         started = time.perf_counter()
         status = _HUNG_UP
         request[_NAMED] = request_id
@@ -67,10 +53,16 @@ def observing(answered: Callable[[str | None, float], object]) -> Middleware:
                 answered(_route(request), time.perf_counter() - started)
             return response
         finally:
-            if request.path not in _PROBES:
+            if request.path not in PROBES:
                 _log_line(request, request_id, status, time.perf_counter() - started)
 
     return middleware
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    """Return the id that the caller gave it, if that is a usable one, or else a new one."""
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _USABLE_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 observe = observing(lambda *_: None)
@@ -132,47 +124,5 @@ def answer_problems(refused: Callable[[str], object] = lambda _: None) -> Middle
             problem = problems.internal_server_error()
         refused(problem.name)
         return respond(request, problem)
-
-    return middleware
-
-
-@dataclass(slots=True)
-class UnderWay:
-    """What is worked on at the moment."""
-
-    requests: int = 0
-    bytes: int = 0
-    """Of bodies, as far as they are announced."""
-
-
-def limit_in_flight(limit: int, *, limit_bytes: int, largest: int, under_way: UnderWay) -> Middleware:
-    """Refuse what exceeds ``limit`` requests or ``limit_bytes`` of bodies under way, before a body is read.
-
-    A body whose length is not announced counts as the ``largest`` that is allowed.
-    """
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        announced = largest if request.content_length is None else request.content_length
-        size = min(announced, largest) if request.can_read_body else 0
-        full = under_way.requests >= limit or (under_way.requests and under_way.bytes + size > limit_bytes)
-        if full and request.path not in _PROBES:
-            raise problems.overloaded(_OVERLOAD_RETRY_AFTER_SECONDS, unread=not request.content.is_eof())
-        under_way.requests += 1
-        under_way.bytes += size
-        is_counted = True
-
-        def release() -> None:
-            nonlocal is_counted
-            if is_counted:
-                under_way.requests -= 1
-                under_way.bytes -= size
-                is_counted = False
-
-        request[SLOT] = Slot(release)
-        try:
-            return await handler(request)
-        finally:
-            release()
 
     return middleware
