@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.contest import Comparison, Scenario
 from bench.delivering import SLOTS, pillarbox
 
-_COUNTS = (10, 50, 200, 400)
+_COUNTS = (10, 50, 100, 400)
 _DEFAULT = f"{SLOTS} slots, the default"
 
 

@@ -21,7 +21,8 @@ from typing import Any, Literal
 import structlog
 from pydantic_core import to_json
 
-_PAUSE_SECONDS = 0.001
+_PAUSE_SECONDS = 0.005
+"""What is gathered is written so long after the write before it."""
 _LEVELS = {"warn": "warning", "exception": "error"}
 
 
@@ -47,11 +48,11 @@ def _json(line: structlog.typing.EventDict, **_: Any) -> str:
 
 
 class _Sink:
-    """Standard error, to which everything that an event loop says in a burst is written at once.
+    """Standard error, to which what an event loop says is written a few hundred times a second at most.
 
     A write lets go of the interpreter, and under load it takes long until it comes back: a thread that
-    waits for the broker takes it meanwhile.  Hundreds of requests in a turn would each pay for that.
-    What comes after a pause is written as it comes.
+    waits for the broker takes it meanwhile.  Hundreds of requests in a moment would each pay for that.
+    What comes after a pause is written as it comes; so is what other threads say.
     """
 
     def __init__(self) -> None:
@@ -60,27 +61,27 @@ class _Sink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
 
-    @contextmanager
-    def gathering(self) -> Iterator[None]:
-        """Gather what the running loop's thread says in the block; what others say is written as it comes."""
+    def gather(self) -> None:
+        """Gather what the running loop's thread says from now on."""
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        try:
-            yield
-        finally:
-            self._loop = self._thread = None
-            self._write_gathered()
+
+    def end(self) -> None:
+        """Write what is gathered, and from now on everything as it comes."""
+        self._loop = self._thread = None
+        self._write_gathered()
 
     def write(self, text: str) -> int:
-        """Write, now or at the end of this turn."""
+        """Write, now or within the pause."""
         if self._loop is None or self._thread != threading.get_ident():
             _say(text)
             return len(text)
         self._lines.append(text)
         if len(self._lines) == 1:
-            if time.monotonic() - self._written > _PAUSE_SECONDS:
+            left = self._written + _PAUSE_SECONDS - time.monotonic()
+            if left <= 0:
                 self._write_gathered()
             else:
-                self._loop.call_soon(self._write_gathered)
+                self._loop.call_later(left, self._write_gathered)
         return len(text)
 
     def flush(self) -> None:
@@ -99,8 +100,16 @@ def _say(text: str) -> None:
 
 
 _sink = _Sink()
-gathering = _sink.gathering
-"""See :meth:`_Sink.gathering`."""
+
+
+@contextmanager
+def gathering() -> Iterator[None]:
+    """Gather what the running loop says in the block: see :class:`_Sink`."""
+    _sink.gather()
+    try:
+        yield
+    finally:
+        _sink.end()
 
 
 def configure(log_format: Literal["auto", "columns", "json"], level: str, *, traced: bool = False) -> None:

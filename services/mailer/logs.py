@@ -6,9 +6,13 @@ a log call.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
 import sys
+import threading
+import time
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +21,8 @@ from typing import Any, Literal
 import structlog
 from pydantic_core import to_json
 
+_PAUSE_SECONDS = 0.005
+"""What is gathered is written so long after the write before it."""
 _LEVELS = {"warn": "warning", "exception": "error"}
 
 
@@ -62,16 +68,64 @@ class _BrokerNews(logging.Filter):
 
 
 class _Sink:
-    """Standard error; where that is on a full disk, the log is lost, and no attempt with it."""
+    """Standard error, to which what an event loop says is written a few hundred times a second at most.
+
+    A write lets go of the interpreter, and under load it takes long until it comes back: a thread that
+    waits for the broker takes it meanwhile.  Hundreds of attempts in a moment would each pay for that.
+    What comes after a pause is written as it comes; so is what other threads say.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._written = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
+
+    def gather(self) -> None:
+        """Gather what the running loop's thread says from now on."""
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+
+    def end(self) -> None:
+        """Write what is gathered, and from now on everything as it comes."""
+        self._loop = self._thread = None
+        self._write_gathered()
 
     def write(self, text: str) -> int:
-        """Write, if it can be."""
-        with suppress(OSError):
-            sys.stderr.write(text)
+        """Write, now or within the pause."""
+        if self._loop is None or self._thread != threading.get_ident():
+            _say(text)
+            return len(text)
+        self._lines.append(text)
+        if len(self._lines) == 1:
+            left = self._written + _PAUSE_SECONDS - time.monotonic()
+            if left <= 0:
+                self._write_gathered()
+            else:
+                self._loop.call_later(left, self._write_gathered)
         return len(text)
 
     def flush(self) -> None:
-        """Standard error keeps nothing beyond the end of a line."""
+        """Standard error keeps nothing beyond the end of a line, and what is gathered has its turn."""
+
+    def _write_gathered(self) -> None:
+        lines, self._lines = self._lines, []
+        self._written = time.monotonic()
+        _say("".join(lines))
+
+
+def _say(text: str) -> None:
+    """Write to standard error; where that is on a full disk, the log is lost, and no attempt with it."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+
+
+_sink = _Sink()
+
+
+async def gather() -> None:
+    """Gather what the running loop says, until the process ends: see :class:`_Sink`."""
+    _sink.gather()
+    atexit.register(_sink.end)
 
 
 def configure(log_format: Literal["auto", "columns", "json"], level: str, *, traced: bool = False) -> None:
@@ -87,14 +141,14 @@ def configure(log_format: Literal["auto", "columns", "json"], level: str, *, tra
         if columns
         else [structlog.processors.JSONRenderer(serializer=_json)]
     )
-    number, sink = logging.getLevelNamesMapping()[level], _Sink()
+    number = logging.getLevelNamesMapping()[level]
     structlog.configure(
         processors=[*beginning, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sink),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(_sink),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sink)
+    handler = logging.StreamHandler(_sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_complete],

@@ -68,7 +68,7 @@ class Settings(SettingsWithSecretFiles, BaseSettings):
     claims_url: SecretStr = SecretStr("sqlite:///var/claims.sqlite3")
     """``postgresql://user:password@host/database``, or ``sqlite:///file``; shared by all mailers."""
 
-    slots: Annotated[int, Field(ge=1, le=2000)] = 100
+    slots: Annotated[int, Field(ge=1, le=2000)] = 200
     """Messages of each lane that one mailer works on at once; mostly they wait for the provider."""
 
     provider: str = "outbox"

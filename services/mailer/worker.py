@@ -280,6 +280,7 @@ def _connect_signals(settings: Settings, app: Mailer, parts: Parts, background: 
         failpoints.announce()
         log.info("mailer.started", settings=settings.changed())
         app.health.ready()
+        background.submit(logs.gather())
         background.submit(app.announcer.announce_for_ever())
         background.submit(purge_for_ever(parts.claims, older_than=settings.claims_retention_days * 86_400))
 

@@ -98,7 +98,8 @@ class Service:
         return status
 
     def log(self) -> str:
-        """Everything it has said so far."""
+        """Everything it has said so far; what it gathers before it writes it, it has written by now."""
+        time.sleep(0.02)
         return self.log_path.read_text() if self.log_path.exists() else ""
 
 

@@ -34,7 +34,7 @@ PROMISED: dict[str, Any] = {
     "secrets_directory": None,
     "broker_url": SecretStr("filesystem://var/broker"),
     "claims_url": SecretStr("sqlite:///var/claims.sqlite3"),
-    "slots": 100,
+    "slots": 200,
     "provider": "outbox",
     "bulk_provider": None,
     "providers": {},
