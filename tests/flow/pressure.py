@@ -56,9 +56,9 @@ class Answers:
 async def press(
     system: System, callers: int, seconds: float, *, key: str = "", pause: float = 0.0, patience: float = 0.02
 ) -> Answers:
-    """Have so many callers post for so many seconds; who is refused comes again after *patience* seconds.
+    """Have so many callers post for so many seconds; they begin one after another, within a *pause*.
 
-    That is far less than the Retry-After that the refusal came with.
+    Who is refused comes again after *patience* seconds, far less than the Retry-After that it was told.
     They speak HTTP by themselves: a client for all that there is costs more than what is pressed.
     """
     answers = Answers(seconds)
@@ -69,7 +69,8 @@ async def press(
     lines += [f"{name}: {value}" for name, value in headers.items()]
     request = "\r\n".join([*lines, "", ""]).encode() + body
 
-    async def call() -> None:
+    async def call(number: int) -> None:
+        await asyncio.sleep(pause * number / callers)
         async with _Line(system.port) as line:
             while time.monotonic() < until:
                 begun = time.perf_counter()
@@ -81,7 +82,7 @@ async def press(
                 answers.by_status.setdefault(status, []).append(time.perf_counter() - begun)
                 await asyncio.sleep(pause if status == 202 else patience)
 
-    await asyncio.gather(*(call() for _ in range(callers)))
+    await asyncio.gather(*(call(number) for number in range(callers)))
     return answers
 
 

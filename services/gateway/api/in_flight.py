@@ -133,8 +133,9 @@ class TurnedAway:
 
 
 def _is_plain(request: web.BaseRequest) -> bool:
-    """Whether nothing of it is still to come, and its connection stays (RFC 9112, section 9.3)."""
-    return request.content.is_eof() and request.keep_alive and request.version >= (1, 1)
+    """Whether nothing of it is still to come, and its connection stays as it is (RFC 9112, section 9)."""
+    stays = request.keep_alive and request.version >= (1, 1) and hdrs.UPGRADE not in request.headers
+    return stays and request.content.is_eof()
 
 
 def _written(problem: problems.Problem) -> bytes:
