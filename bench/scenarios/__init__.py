@@ -14,6 +14,7 @@ from bench.scenarios import (
     latency,
     memory,
     provider_events,
+    scaling,
     startup,
 )
 
@@ -23,6 +24,7 @@ SCENARIOS: dict[str, Scenario] = {
         accept,
         backlog,
         delivery,
+        scaling,
         latency,
         drain,
         provider_events,

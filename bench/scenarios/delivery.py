@@ -40,15 +40,9 @@ _BATCHES = Comparison(
     pillarbox(_TENTH, "transactional"),
     (Goal(contender="bulk", figure=RATE, at_least=4, against="transactional"),),
 )
-_TWO = Comparison(
-    "500 ms, two mailers",
-    (pillarbox(0.5, "two mailers", mailers=2),),
-    pillarbox(0.5, "one mailer"),
-    (Goal(contender="two mailers", figure=RATE, at_least=1.9, against="one mailer"),),
-)
 
 SCENARIO = Scenario(
     "delivery",
     "A full queue, one worker process, a provider that takes its time; Pillarbox claims and reports besides",
-    (_against_stock(0.0), _against_stock(0.02), _PEERS, _against_stock(0.5), _BATCHES, _TWO),
+    (_against_stock(0.0), _against_stock(0.02), _PEERS, _against_stock(0.5), _BATCHES),
 )
