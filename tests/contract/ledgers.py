@@ -101,7 +101,7 @@ async def gateway(
     counting = CountingInsert(insert)
     writer = Writer(counting, on_committed=on_committed)
     try:
-        sessions = Sessions(engine, writing=writing, timeout=TIMEOUT * 5)  # many ask at the same moment
+        sessions = Sessions(engine, writing=writing)
         ledger = Ledger(sessions, silent_after=silent_after)
         replays = Replays(sessions, lease=lease, on_committed=on_committed)
         yield Gateway(engine, ledger, counting, writer, Schedule(sessions), replays, sessions)
