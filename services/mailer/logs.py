@@ -92,7 +92,8 @@ class _Sink:
 
     def write(self, text: str) -> int:
         """Write, now or within the pause."""
-        if self._loop is None or self._thread != threading.get_ident():
+        loop = self._loop  # another thread may end it meanwhile
+        if loop is None or self._thread != threading.get_ident():
             _say(text)
             return len(text)
         self._lines.append(text)
@@ -101,7 +102,7 @@ class _Sink:
             if left <= 0:
                 self._write_gathered()
             else:
-                self._loop.call_later(left, self._write_gathered)
+                loop.call_later(left, self._write_gathered)
         return len(text)
 
     def flush(self) -> None:

@@ -71,11 +71,12 @@ class _Connection(web.RequestHandler):
         request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
     ) -> tuple[web.StreamResponse, bool]:
         """Turn away what there is no room for; let the application answer everything else."""
-        answer = None if self._turned_away is None else self._turned_away.answer(request)
-        if answer is None or self.transport is None:
-            return await super()._handle_request(request, start_time, request_handler)
-        self.transport.write(answer)
-        return _KEPT, False
+        if self._turned_away is not None and self.transport is not None:
+            answer = self._turned_away.answer(request)
+            if answer is not None:
+                self.transport.write(answer)
+                return _KEPT, False
+        return await super()._handle_request(request, start_time, request_handler)
 
     def _in_the_middle(self) -> bool:
         bodies = [payload for _, payload in self._messages]

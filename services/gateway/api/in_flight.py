@@ -120,16 +120,18 @@ class TurnedAway:
             return None
         started, request_id = time.perf_counter(), request_id_of(request)
         self._refused(self._problem.name)
+        written %= {b"id": request_id.encode(), b"date": formatdate(usegmt=True).encode()}
+        seconds = time.perf_counter() - started
+        self._answered(f"{request.method} {request.raw_path}", seconds)
         log.info(
             "request.finished",
             method=request.method,
             route=request.raw_path,
             status=self._problem.status,
-            duration_ms=0.0,
+            duration_ms=round(seconds * 1000, 2),
             request_id=request_id,
         )
-        self._answered(f"{request.method} {request.raw_path}", time.perf_counter() - started)
-        return written % {b"id": request_id.encode(), b"date": formatdate(usegmt=True).encode()}
+        return written
 
 
 def _is_plain(request: web.BaseRequest) -> bool:
