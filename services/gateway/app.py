@@ -15,7 +15,7 @@ from services.gateway.api.description import catalogue, describe
 from services.gateway.api.emails import Drafting, Emails
 from services.gateway.api.event_stream import EventStreamHandlers
 from services.gateway.api.health import Health
-from services.gateway.api.in_flight import InFlight, TurnedAway, limit_in_flight
+from services.gateway.api.in_flight import InFlight, limit_in_flight
 from services.gateway.api.listing import EmailListing
 from services.gateway.api.provider_events import ProviderEvents
 from services.gateway.api.rate_limit import RateLimit
@@ -26,6 +26,7 @@ from services.gateway.api.sendgrid import MailSend
 from services.gateway.api.statistics import StatisticsHandlers
 from services.gateway.api.suppressions import SuppressionHandlers
 from services.gateway.api.templates import TemplateHandlers
+from services.gateway.api.turned_away import TurnedAway
 from services.gateway.api.unsubscribe import UnsubscribeHandlers
 from services.gateway.api.webhook_events import WebhookEventHandlers
 from services.gateway.api.webhooks import WebhookHandlers
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> web.Application:
     parts = parts_of(settings)
     in_flight = _in_flight(settings, parts.metrics)
     parts.metrics.expect_problems(kind.example.name for kind in catalogue.KINDS.values())
-    tracing = parts.tracing
+    tracing, rate_limit = parts.tracing, RateLimit(settings.rate_limit_per_second)
     app = web.Application(
         client_max_size=settings.body_limit_bytes,
         middlewares=[
@@ -79,14 +80,20 @@ def create_app(settings: Settings) -> web.Application:
             middlewares.observing(parts.metrics.answered),
             middlewares.answer_problems(parts.metrics.refused),
             limit_in_flight(in_flight),
-            authenticate(parts.keyring, RateLimit(settings.rate_limit_per_second)),
+            authenticate(parts.keyring, rate_limit),
         ],
     )
     body = BodyReader(settings.body_limit_bytes, settings.body_timeout_seconds)
     app[HEALTH] = Health(parts.ledger, parts.relay)
     app[METRICS] = parts.metrics
     if tracing is None:  # where there are traces, who is refused has one, too
-        app[TURNED_AWAY] = TurnedAway(in_flight, parts.metrics.answered, parts.metrics.refused)
+        app[TURNED_AWAY] = TurnedAway(
+            in_flight,
+            parts.keyring,
+            rate_limit,
+            answered=parts.metrics.answered,
+            refused=parts.metrics.refused,
+        )
     suppressions, stored = Suppressions(parts.sessions), StoredTemplates(parts.sessions)
     held = HeldKeys(parts.sessions, retention=settings.idempotency_retention_seconds)
     current = (lambda: None) if tracing is None else tracing.current

@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from tests.flow.system import EMAIL, System, until
-from tests.servers.server import free_port
 
 LIMIT = 200_000
 
@@ -208,90 +207,6 @@ def test_who_is_turned_away_keeps_the_connection(gateway: System) -> None:
     assert b" 503 " in unread[:20]
     assert b"connection: close" in unread.lower()
     assert b" 202 " in accepted[:20]
-
-
-@pytest.mark.parametrize("path", ["/emails", "/emails/batch", "/v3/mail/send"])
-def test_who_is_turned_away_is_answered_as_everybody(full: System, path: str) -> None:
-    """What most callers send takes a shorter way, with the same answer, log line and figures."""
-    answers, counts = [], []
-    for url, *lines in ([path], [f"{path}?a=1"], [path, "Connection: close"]):
-        before = refused(full)
-        answers.append(told_whole(full, url, "X-Request-Id: mine", *lines))
-        counts.append(refused(full) - before)
-
-    heads = [{**headers, "date": "", "connection": ""} for _, headers, _ in answers]
-    assert ["HTTP/1.1 503 Service Unavailable"] * 3 == [status for status, _, _ in answers]
-    assert 1 == len({body for _, _, body in answers})
-    assert heads == [heads[0]] * 3
-    assert ["mine", "1"] == [heads[0]["x-request-id"], heads[0]["retry-after"]]
-    assert [None, None, "close"] == [headers.get("connection") for _, headers, _ in answers]
-    assert [1, 1, 1] == counts
-    told = [json.loads(line) for line in full.gateway.log().splitlines() if '"mine"' in line]
-    mine = [line for line in told if line["route"] == path]
-    assert [{"request.finished"}, {503}] == [{line[name] for line in mine} for name in ("event", "status")]
-    assert 3 == len(mine)
-    assert 1 == len({tuple(sorted(line)) for line in mine})
-
-
-def test_who_is_turned_away_may_have_asked_for_another_protocol(full: System) -> None:
-    """Which the connection does not change to: the next request on it is read as any other."""
-    body = json.dumps(EMAIL).encode()
-    plain = _begun_post(full, len(body)) + body
-    with socket.create_connection(("127.0.0.1", full.port), timeout=5) as connection:
-        connection.sendall(plain.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket"))
-        first = connection.recv(4096)
-        connection.sendall(plain)
-        second = connection.recv(4096)
-
-    assert [b"HTTP/1.1 503 "] * 2 == [first[:13], second[:13]]
-
-
-def test_each_of_several_requests_is_turned_away(full: System) -> None:
-    """On one connection, without waiting for the answers."""
-    body = json.dumps(EMAIL).encode()
-    with socket.create_connection(("127.0.0.1", full.port), timeout=5) as connection:
-        connection.sendall((_begun_post(full, len(body)) + body) * 5)
-        answers = b""
-        while answers.count(b'"errors":') < 5:
-            answers += connection.recv(4096)
-
-    assert 5 == answers.count(b"HTTP/1.1 503 ")
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A gateway whose only place is taken, by a caller who does not get on."""
-    folder = tmp_path_factory.mktemp("full")
-    broker = f"filesystem://{folder}/broker"
-    settings = {"PILLARBOX_IN_FLIGHT_LIMIT": "1", "PILLARBOX_METRICS_PORT": str(free_port())}
-    with System(folder, broker, broker, *databases(folder), settings) as system:
-        system.start(mailers=0)
-        with socket.create_connection(("127.0.0.1", system.port)) as slow:
-            slow.sendall(_begun_post(system, 1000))
-            until(lambda: "503" in told_whole(system, "/emails")[0], 5, "no room")
-            yield system
-
-
-def told_whole(gateway: System, path: str, *headers: str) -> tuple[str, dict[str, str], bytes]:
-    """Send a request in one piece; return the status line, headers and body of the answer."""
-    body = json.dumps(EMAIL).encode()
-    request = _begun_post(gateway, len(body)).replace(b"/emails", path.encode(), 1)
-    more = "".join(f"\r\n{line}" for line in headers).encode()
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
-        connection.sendall(request.replace(b"\r\n\r\n", more + b"\r\n\r\n", 1) + body)
-        answer = connection.recv(4096)
-        while b'"' not in answer or not answer.endswith(b"}"):
-            answer += connection.recv(4096)
-    head, _, content = answer.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
-    return status, dict(line.lower().split(": ", 1) for line in lines), content
-
-
-def refused(gateway: System) -> float:
-    """How many were refused for want of room."""
-    text = httpx.get(f"http://127.0.0.1:{gateway.settings['PILLARBOX_METRICS_PORT']}/metrics").text
-    name = 'pillarbox_requests_refused_total{problem="overloaded"}'
-    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
 def test_a_caller_that_hangs_up_harms_nobody(gateway: System) -> None:

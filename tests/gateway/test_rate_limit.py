@@ -86,6 +86,23 @@ def test_a_refused_request_costs_nothing() -> None:
     assert {2} == set(waits)
 
 
+def test_whom_it_would_refuse_can_be_told_without_taking_anything() -> None:
+    """With what the refusal would say; and nobody else has a refusal."""
+    box = Box(2)
+    fresh = box.limit.refusal(KEY)
+    box.take()
+    between = [box.limit.refusal(KEY) for _ in range(5)]
+    box.take()
+    told, refused = box.limit.refusal(KEY), box.take()
+    box.now += 0.5
+
+    assert [None] * 6 == [fresh, *between]
+    assert refused == told
+    assert 1 == refused.retry_after
+    assert [None, 0] == [box.limit.refusal(KEY), box.take().retry_after]
+    assert box.limit.refusal(KEY, 0) is None
+
+
 def test_the_headers_tell_what_is_left() -> None:
     """In lower case, and in whole numbers."""
     box = Box(3)
@@ -147,3 +164,14 @@ def test_memory_is_bounded() -> None:
 
     assert 3 == len(box.limit._full_at)
     assert [True, True, True, False] == refused
+
+
+def test_whoever_is_told_of_a_refusal_is_not_forgotten() -> None:
+    """Or else one who hammers would be let through because others come, too."""
+    box = Box(1, capacity=3)
+    box.take()
+    for _ in range(10):
+        told = box.limit.refusal(KEY)
+        box.take(uuid4())
+
+        assert told is not None

@@ -57,9 +57,8 @@ async def identify(request: web.Request, keyring: Keyring) -> Caller:
     Raises:
         Problem: 401, there is no key; 403, it is worth nothing; 503, the ledger is away.
     """
-    scheme, _, text = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    text = text.strip()
-    if scheme.lower() != _SCHEME or not text:
+    text = key_of(request)
+    if text is None:
         raise problems.missing_api_key()
     try:
         identity = await keyring.identify(text)
@@ -68,6 +67,12 @@ async def identify(request: web.Request, keyring: Keyring) -> Caller:
     if identity is None:
         raise problems.invalid_api_key()
     return identity
+
+
+def key_of(request: web.BaseRequest) -> str | None:
+    """Return the API key that a request came with, whatever it is worth."""
+    scheme, _, text = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return (text.strip() or None) if scheme.lower() == _SCHEME else None
 
 
 def _count(request: web.Request, identity: Caller, rate_limit: RateLimit) -> None:

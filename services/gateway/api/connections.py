@@ -15,8 +15,8 @@ import structlog
 from aiohttp import web
 
 from services.gateway import problems
-from services.gateway.api.in_flight import TurnedAway
 from services.gateway.api.middlewares import REQUEST_ID, SERVER
+from services.gateway.api.turned_away import TurnedAway
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class _Connection(web.RequestHandler):
         start_time: float | None,
         request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
     ) -> tuple[web.StreamResponse, bool]:
-        """Turn away what there is no room for; let the application answer everything else."""
+        """Turn away whom a glance suffices for; let the application answer everything else."""
         if self._turned_away is not None and self.transport is not None:
             answer = self._turned_away.answer(request)
             if answer is not None:

@@ -82,6 +82,15 @@ def in_sendgrids_words(problem: Problem, more_headers: Mapping[str, str] | None 
     )
 
 
+def limit_in_sendgrids_words(limit: Mapping[str, str], reset: str) -> dict[str, str]:
+    """The limit under SendGrid's names, where the *reset* is a moment in unix seconds."""
+    return {
+        "X-RateLimit-Limit": limit["ratelimit-limit"],
+        "X-RateLimit-Remaining": limit["ratelimit-remaining"],
+        "X-RateLimit-Reset": reset,
+    }
+
+
 def _error(error: FieldError) -> dict[str, str | None]:
     # As JSON pointers are written and unescaped (RFC 6901, section 4).
     parts = [part.replace("~1", "/").replace("~0", "~") for part in error.pointer.split("/")[1:]]
@@ -90,12 +99,7 @@ def _error(error: FieldError) -> dict[str, str | None]:
 
 
 def _rate_limit(request: web.Request, problem: Problem) -> dict[str, str]:
-    """Give the limit under SendGrid's names, where the reset is a moment in unix seconds."""
     limit = request.get(HEADERS)
     if problem.status != 429 or limit is None:
         return {}
-    return {
-        "X-RateLimit-Limit": limit["ratelimit-limit"],
-        "X-RateLimit-Remaining": limit["ratelimit-remaining"],
-        "X-RateLimit-Reset": str(int(time.time()) + int(limit["ratelimit-reset"])),
-    }
+    return limit_in_sendgrids_words(limit, str(int(time.time()) + int(limit["ratelimit-reset"])))

@@ -64,17 +64,38 @@ class RateLimit:
         if not rate:
             return None
         rate = max(rate, SLOWEST)
-        size = max(rate, 1.0)
         now = self._clock()
         full_at = max(self._full_at.pop(key_id, now), now)
-        wait = full_at + 1 / rate - (now + size / rate)
-        if wait <= _ROUNDING:
+        wait = _wait(full_at - now, rate)
+        if not wait:
             full_at += 1 / rate
         self._full_at[key_id] = full_at
         if len(self._full_at) > self._capacity:
             del self._full_at[next(iter(self._full_at))]
-        left = full_at - now
-        remaining = max(0, int((size / rate - left + _ROUNDING) * rate))
-        return Allowance(
-            int(size), remaining, math.ceil(left - _ROUNDING), math.ceil(wait) if wait > _ROUNDING else 0
-        )
+        return _allowance(full_at - now, rate, wait)
+
+    def refusal(self, key_id: UUID, rate: float | None = None) -> Allowance | None:
+        """What :meth:`take` would say now, where it would refuse; None, and nothing is taken, where not."""
+        full_at = self._full_at.get(key_id)
+        rate = self._default if rate is None else rate
+        if full_at is None or not rate:
+            return None
+        rate = max(rate, SLOWEST)
+        left = full_at - self._clock()
+        wait = _wait(left, rate)
+        if not wait:
+            return None
+        self._full_at[key_id] = self._full_at.pop(key_id)
+        return _allowance(left, rate, wait)
+
+
+def _wait(left: float, rate: float) -> float:
+    """Seconds until there is a token, of a bucket that is full in *left* seconds; 0 if there is one."""
+    wait = left + (1 - max(rate, 1.0)) / rate
+    return wait if wait > _ROUNDING else 0.0
+
+
+def _allowance(left: float, rate: float, wait: float) -> Allowance:
+    size = max(rate, 1.0)
+    remaining = max(0, int((size / rate - left + _ROUNDING) * rate))
+    return Allowance(int(size), remaining, math.ceil(left - _ROUNDING), math.ceil(wait))
