@@ -108,6 +108,11 @@ class Evidence:
         return dict(found)
 
     @cached_property
+    def doubtful(self) -> int:
+        """How many messages the providers took and do not know whether the mailer heard of it."""
+        return sum(entry.ambiguous for entries in self.records.values() for entry in entries)
+
+    @cached_property
     def ids(self) -> dict[int, set[str]]:
         """The ids that each order was answered 202 with."""
         found: defaultdict[int, set[str]] = defaultdict(set)

@@ -187,13 +187,13 @@ def _judged(stage: Stage, nemesis: Nemesis, before: Evidence, after: Evidence, r
     counts = nemesis.counts
     taken = [one for several in before.taken.values() for one in several]
     again = [one for several in before.taken.values() for one in several[:-1]]
-    doubtful = sum(one.entry.ambiguous for one in again)
+    in_doubt = sum(one.entry.ambiguous for one in again)
     facts = {
         "run": plan.words,
         "requests": len(run.fleet.orders),
         "messages": f"{run.fleet.accepted} accepted, {len(before.listed)} stored",
         "at the providers": f"{len(taken)} taken, {len(again)} of them once more",
-        "of these, in doubt at the provider itself": doubtful,
+        "in doubt at the providers themselves": f"{before.doubtful} taken, {in_doubt} of them before another",
         "faults": f"{sum(counts.values())} of {len(counts)} kinds",
         "at failpoints": sum(before.failpoint_hits.values()),
         "faults that met another": sum(one.failed is not None for one in nemesis.happened),

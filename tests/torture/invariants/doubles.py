@@ -24,6 +24,8 @@ def no_doubles(evidence: Evidence) -> Iterator[str]:
                 )
     if evidence.plan.profile == "idempotent":
         yield from _second_keys(evidence)
+    if evidence.plan.profile == "none":
+        yield from _more_than_doubtful(evidence)
 
 
 def _excused(evidence: Evidence, message_id: str, several: Sequence[Taken]) -> int:
@@ -56,6 +58,13 @@ def _search_was_blind(evidence: Evidence, message_id: str, one: Taken) -> bool:
         entry.searched_for == message_id and entry.arrived < one.at
         for entry in evidence.requests[one.account]
     )
+
+
+def _more_than_doubtful(evidence: Evidence) -> Iterator[str]:
+    """On the whole, what is sent again is no more than what the providers themselves count as doubtful."""
+    repeated = sum(len(several) - 1 for several in evidence.taken.values())
+    if repeated > evidence.doubtful:
+        yield f"{repeated} were taken once more, and the providers themselves doubt {evidence.doubtful}"
 
 
 def _second_keys(evidence: Evidence) -> Iterator[str]:
