@@ -60,7 +60,8 @@ async def lease(rates: AnyRates, count: int = COUNT, limit: float = LIMIT, share
 
 async def rate_of(rates: AnyRates, limit: float = LIMIT) -> float:
     """How fast the account may be sent to by now."""
-    return COUNT / (await lease(rates, limit=limit)).length
+    given = await lease(rates, limit=limit)
+    return given.turns / given.length
 
 
 async def spans(rates: AnyRates, turns: int) -> list[Span]:
@@ -91,7 +92,7 @@ async def pass_time(stores: Stores, seconds: float) -> None:
 
 async def test_an_account_that_rests_may_be_sent_to_at_once(rates: AnyRates) -> None:
     """The first slice begins now, and is as long as its requests take."""
-    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+    assert Slice(0.0, COUNT / LIMIT, COUNT) == await lease(rates)
 
 
 async def test_a_slice_begins_where_the_one_before_ends(rates: AnyRates) -> None:
@@ -109,7 +110,7 @@ async def test_time_that_nobody_asked_for_is_gone(stores: Stores, rates: AnyRate
     await lease(rates)
     await pass_time(stores, 600)
 
-    assert Slice(0.0, 0.5) == await lease(rates, count=50)
+    assert Slice(0.0, 0.5, 50) == await lease(rates, count=50)
     assert (await lease(rates)).starts_in == pytest.approx(0.5, abs=0.1)
 
 
@@ -118,7 +119,7 @@ async def test_each_account_has_time_of_its_own(rates: AnyRates) -> None:
     await lease(rates, count=1000)
     await rates.pause(ACCOUNT, pause=60.0, reason="401")
 
-    assert Slice(0.0, 0.1) == await rates.lease(OTHER, count=1, limit=10.0)
+    assert Slice(0.0, 0.1, 1) == await rates.lease(OTHER, count=1, limit=10.0)
     assert (0.0, None) == await rates.paused(OTHER)
 
 
@@ -133,14 +134,16 @@ async def test_nobody_takes_more_than_a_second_ahead(stores: Stores, rates: AnyR
 
     await pass_time(stores, refused[-1].starts_in)
 
-    assert Slice(about(1.0), COUNT / LIMIT) == await lease(rates)
+    assert Slice(about(1.0), COUNT / LIMIT, COUNT) == await lease(rates)
 
 
-async def test_a_cautious_asker_gets_a_longer_slice(rates: AnyRates) -> None:
-    """A tenth of the rate: ten times the time for the same requests."""
-    first, second = await lease(rates, share=0.1), await lease(rates, share=0.1)
+async def test_a_cautious_asker_gets_fewer_turns(rates: AnyRates) -> None:
+    """A tenth of the rate: a tenth of the requests in the same time, but one at least."""
+    shares = [(50, 0.1), (5, 0.1), (50, 0.5)]
+    given = [await lease(rates, count=count, share=share) for count, share in shares]
 
-    assert [10 * COUNT / LIMIT] * 2 == [first.length, second.length]
+    assert [5, 1, 25] == [one.turns for one in given]
+    assert [pytest.approx(length) for length in (0.5, 0.1, 0.5)] == [one.length for one in given]
 
 
 @pytest.mark.parametrize("askers", [1, 4])
@@ -213,7 +216,7 @@ async def test_time_given_away_by_a_clock_that_was_ahead_is_free(
     await lease(rates)  # refused: it is full
     await pass_time(stores, -seconds)
 
-    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+    assert Slice(0.0, COUNT / LIMIT, COUNT) == await lease(rates)
 
 
 @pytest.mark.parametrize("seconds", SET_BACK)
@@ -263,7 +266,7 @@ async def test_nothing_is_given_while_an_account_pauses(stores: Stores, rates: A
     await pass_time(stores, 30.0)
 
     assert (0.0, None) == await rates.paused(ACCOUNT)
-    assert Slice(0.0, COUNT / LIMIT) == await lease(rates)
+    assert Slice(0.0, COUNT / LIMIT, COUNT) == await lease(rates)
 
 
 async def test_an_account_that_nobody_used_may_pause(rates: AnyRates) -> None:
@@ -371,6 +374,19 @@ async def test_burst_after_burst_slows_further_but_not_to_nothing(stores: Stores
     assert found[1] == pytest.approx(SLOWING**2 * LIMIT, rel=0.02)
     assert all(after < before * 1.02 for before, after in pairwise(found))
     assert found[-1] == pytest.approx(LEAST_SHARE * LIMIT, rel=0.1)
+
+
+async def test_a_slice_is_no_longer_where_the_rate_is_low(stores: Stores, rates: AnyRates) -> None:
+    """A pause that begins meanwhile would otherwise be noticed after seconds, and so would other mailers."""
+    for _ in range(12):
+        await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
+        await pass_time(stores, 1.0)
+    given = [await lease(rates, count=count) for count in (1, 10, 50)]
+
+    assert [1, 1] == [one.turns for one in given[:2]]
+    assert 2 <= given[2].turns <= 4
+    assert all(one.length == pytest.approx(one.turns / (LEAST_SHARE * LIMIT), rel=0.2) for one in given)
+    assert given[2].length <= 50 / LIMIT
 
 
 async def test_a_slowed_account_recovers(stores: Stores, rates: AnyRates) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -39,7 +39,7 @@ class Rates:
         answer = self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return replace(answer, turns=count) if answer.length and not answer.turns else answer
 
     async def slow(self, account: str, *, pause: float, limit: float, reason: str) -> None:
         self.slowed.append((account, pause, limit, reason))
@@ -330,6 +330,60 @@ async def test_turns_are_spread_over_their_slice(rates: Rates) -> None:
     assert [("main", 2, 20.0, 1.0)] == rates.leases
     assert came[0] >= 0.19
     assert came[1] >= 0.39
+
+
+async def test_as_many_turns_are_handed_out_as_the_slice_is_for(rates: Rates) -> None:
+    """Whatever was asked for: the rate may be far below the limit."""
+    pace = Pace(rates, "main", 20.0)
+    rates.answers = deque([Slice(0.0, 0.2, 1), AT_ONCE])
+    await asyncio.gather(*waiting(pace, T, T))
+
+    assert [2, 1] == [count for _, count, _, _ in rates.leases]
+
+
+async def test_no_turn_of_a_slice_is_handed_out_in_a_pause(rates: Rates) -> None:
+    """However it came about that the provider complained meanwhile; afterwards another slice is asked for."""
+    pace = Pace(rates, "main", 20.0)
+    rates.answers = deque([Slice(0.0, 0.2), AT_ONCE])
+    first, second = waiting(pace, T, T)
+    await asyncio.wait_for(first, 5)
+    complained = time.monotonic()
+    await pace.slow(1.0, "HTTP 429")
+    await asyncio.wait_for(second, 5)
+
+    assert time.monotonic() - complained >= 1.0
+    assert 2 == len(rates.leases)
+
+
+async def test_who_waits_when_a_long_pause_begins_is_told(rates: Rates) -> None:
+    """And may go to another account."""
+    pace = Pace(rates, "main", 20.0)
+    rates.answers = deque([Slice(0.0, 0.2), AT_ONCE])
+    first, second = waiting(pace, T, T)
+    await asyncio.wait_for(first, 5)
+    await pace.slow(30.0, "HTTP 429")
+    with pytest.raises(PausedError) as paused:
+        await asyncio.wait_for(second, 5)
+
+    assert 29 < paused.value.wait <= 30
+    assert 1 == len(rates.leases)
+
+
+async def test_no_turn_is_given_back_into_a_pause(rates: Rates) -> None:
+    """Whoever waits would be sent for while the provider has asked for patience."""
+    pace = Pace(rates, "main", 5.0)
+    await pace.turn(T)
+    rates.gate.clear()
+    (other,) = waiting(pace, B)
+    await breathe()
+    await pace.slow(1.0, "HTTP 429")
+    pace.give_back()
+    await breathe()
+    before = other.done()
+    rates.gate.set()
+    await asyncio.wait_for(other, 5)
+
+    assert not before
 
 
 @pytest.mark.parametrize(("limit", "count"), [(200.0, 20), (20.0, 2), (5.0, 1), (10_000.0, 30)])

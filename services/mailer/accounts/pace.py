@@ -128,9 +128,13 @@ class Pace:
             raise PausedError(rest)
         return rest
 
+    @property
+    def _pauses(self) -> bool:
+        return self._paused_until > self._clock()
+
     def give_back(self) -> None:
-        """A turn was not needed after all: the next in line may have it."""
-        if self.limit is not None and not self._serve():
+        """A turn was not needed after all: the next in line may have it, unless the account pauses by now."""
+        if self.limit is not None and not self._pauses and not self._serve():
             self._returned = 1
 
     def close(self, error: Exception) -> None:
@@ -189,6 +193,9 @@ class Pace:
             while self._serve():
                 pass
             return
+        if (rest := self._rest()) > 0:
+            await asyncio.sleep(min(rest, _ASKED_AGAIN_SECONDS))
+            return
         if self._returned and self._serve():
             self._returned = 0
             return
@@ -198,11 +205,11 @@ class Pace:
         if leased.length <= 0.0:
             await self._wait_for_a_slice(leased)
             return
-        for number in range(count):
-            due = asked + leased.starts_in + leased.length * number / count
+        for number in range(leased.turns):
+            due = asked + leased.starts_in + leased.length * number / leased.turns
             if (rest := due - self._clock()) > 0:
                 await asyncio.sleep(rest)
-            if not self._serve():
+            if self._pauses or not self._serve():
                 return
 
     async def _wait_for_a_slice(self, leased: Slice) -> None:

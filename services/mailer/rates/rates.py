@@ -1,8 +1,8 @@
 """The rate of an account, shared by all mailers: time itself is leased, slice after slice.
 
 The table keeps, for each account, the moment up to which its time is given away.  A mailer that has
-messages to send asks for ``count`` of them and gets the next free ``count / rate`` seconds: it spreads
-its requests over that slice and nobody else sends in it.  So the total is the same with one mailer or
+messages to send asks for ``count`` of them and gets the next free slice: it spreads its requests over
+that slice, and nobody else sends in it.  So the total is the same with one mailer or
 twenty, whoever has the work, and nothing piles up while nobody asks.
 
 After a refusal for its pace an account pauses and slows down; it recovers by and by, up to its limit.
@@ -28,7 +28,9 @@ class Slice:
     starts_in: float
     """Seconds until it begins, in the database's time; not below zero."""
     length: float
-    """Seconds; ``count`` requests are spread over them.  Zero if nothing is given: ask again."""
+    """Seconds; the requests are spread over them.  Zero if nothing is given: ask again."""
+    turns: int = 0
+    """How many requests that is, no more than were asked for; where the rate is low, far fewer."""
     paused: bool = False
     """It starts so late because the account pauses."""
     reason: str | None = None
@@ -46,9 +48,11 @@ class RateStore(Protocol):
     """
 
     async def lease(self, account: str, *, count: int, limit: float, share: float = 1.0) -> Slice:
-        """Give the next free slice for ``count`` requests to an account that may do ``limit`` a second.
+        """Give the next free slice for up to ``count`` requests to an account that may do ``limit`` a second.
 
-        ``share`` of the rate, between 0 and 1, is for an asker that is cautious after an outage.
+        However low the rate is, the slice is no longer than they take at the limit, or than one takes now:
+        others want a turn, too, and a pause may begin.  ``share`` of the rate, between 0 and 1, is for an
+        asker that is cautious after an outage.
         While the account pauses, or while enough of its time is given away already, nothing is given:
         the slice, of length zero, then says when to ask again.
         """

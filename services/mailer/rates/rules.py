@@ -27,6 +27,8 @@ COLUMNS = {
     "free_at": "double precision NOT NULL",
     # The length of the slice given last; negative if nothing was given since.
     "given": "double precision NOT NULL DEFAULT 0",
+    # How many requests that slice is for; NULL if a mailer of 0.3.0 took it.
+    "turns": "double precision",
     # NULL until it is slowed for the first time.
     "rate": "double precision",
     # From when on the rate recovers: the end of the pause that it was slowed in.
@@ -43,26 +45,33 @@ _RATE = """coalesce(
     )), {limit}
 )"""
 
+# How many of the requests that were asked for fit into the time that they take at the limit.  Rounded down,
+# which the two databases have no common word for; but what floats lose is no request less.
+_TURNS = "{greatest}(round({count} * ({paced}) / ({limit}) - 0.499), 1)"
+
 LEASE = """
-INSERT INTO rates (account, free_at, given)
-VALUES ({account}, {clock} + {count} / ({limit} * {share}), {count} / ({limit} * {share}))
-ON CONFLICT (account) DO UPDATE SET (free_at, given) = (
-    SELECT CASE WHEN cut.given > 0 THEN cut.starts_at + cut.given ELSE rates.free_at END,
-           CASE WHEN cut.given > 0 THEN cut.given ELSE -abs(rates.given) END
+INSERT INTO rates (account, free_at, given, turns)
+SELECT {account}, {clock} + first.turns / ({limit} * {share}), first.turns / ({limit} * {share}), first.turns
+FROM (SELECT {first_turns} AS turns) AS first
+WHERE true
+ON CONFLICT (account) DO UPDATE SET (free_at, given, turns) = (
+    SELECT CASE WHEN cut.turns > 0 THEN cut.starts_at + cut.turns / cut.rate ELSE rates.free_at END,
+           CASE WHEN cut.turns > 0 THEN cut.turns / cut.rate ELSE -abs(rates.given) END,
+           cut.turns
     FROM (
-        SELECT free.starts_at,
+        SELECT free.starts_at, free.rate,
             CASE WHEN rates.paused_until > free.now AND rates.paused_until <= free.now + {longest} THEN 0
                  WHEN free.starts_at > free.now + {ahead} THEN 0
-                 ELSE {count} / (free.rate * {share}) END AS given
+                 ELSE {turns} END AS turns
         FROM (
-            SELECT clock.now, {rate} AS rate,
+            SELECT clock.now, {rate} * {share} AS rate,
                 CASE WHEN rates.free_at > clock.now + {ahead} + abs(rates.given) + {slack} THEN clock.now
                      ELSE {greatest}(rates.free_at, clock.now) END AS starts_at
             FROM (SELECT {clock} AS now) AS clock
         ) AS free
     ) AS cut
 )
-RETURNING free_at - {greatest}(given, 0) - {clock} AS starts_in, given,
+RETURNING free_at - {greatest}(given, 0) - {clock} AS starts_in, given, turns,
           paused_until - {clock} AS pause, reason
 """
 
@@ -119,13 +128,21 @@ def spelt(statement: str, **words: str) -> str:
         "longest": LONGEST_PAUSE_SECONDS,
         "slack": _SLACK_SECONDS,
     }
-    return statement.replace("{rate}", _RATE).replace("{longer}", _LONGER).format(**words, **numbers)
+    parts = {
+        "{first_turns}": _TURNS.replace("{paced}", "{limit} * {share}"),
+        "{turns}": _TURNS.replace("{paced}", "free.rate"),
+        "{rate}": _RATE,
+        "{longer}": _LONGER,
+    }
+    for name, part in parts.items():
+        statement = statement.replace(name, part)
+    return statement.format(**words, **numbers)
 
 
 def slice_of(row: Mapping[str, Any], ahead: float) -> Slice:
     """Read what a lease returned."""
     if row["given"] > 0:
-        return Slice(max(row["starts_in"], 0.0), row["given"])
+        return Slice(max(row["starts_in"], 0.0), row["given"], int(row["turns"]))
     pause, reason = pause_of(row)
     if pause > 0:
         return Slice(pause, 0.0, paused=True, reason=reason)
