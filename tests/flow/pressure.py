@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import time
 from collections import Counter
@@ -58,8 +59,10 @@ async def press(
 ) -> Answers:
     """Have so many callers post for so many seconds; they begin one after another, within a *pause*.
 
-    Who is refused comes again after *patience* seconds, far less than the Retry-After that it was told.
-    They speak HTTP by themselves: a client for all that there is costs more than what is pressed.
+    Each rests for half of its pause to half as long again, as the dice fall: callers who keep step with
+    one another would meet always, or never.  Who is refused comes again after *patience* seconds, far less
+    than the Retry-After that it was told.  They speak HTTP by themselves: a client for all that there is
+    costs more than what is pressed.
     """
     answers = Answers(seconds)
     until = time.monotonic() + seconds
@@ -70,6 +73,7 @@ async def press(
     request = "\r\n".join([*lines, "", ""]).encode() + body
 
     async def call(number: int) -> None:
+        dice = random.Random(number)
         await asyncio.sleep(pause * number / callers)
         async with _Line(system.port) as line:
             while time.monotonic() < until:
@@ -80,7 +84,7 @@ async def press(
                     answers.unanswered += 1
                     continue
                 answers.by_status.setdefault(status, []).append(time.perf_counter() - begun)
-                await asyncio.sleep(pause if status == 202 else patience)
+                await asyncio.sleep((pause if status == 202 else patience) * dice.uniform(0.5, 1.5))
 
     await asyncio.gather(*(call(number) for number in range(callers)))
     return answers
