@@ -2,8 +2,8 @@
 
 The table keeps, for each account, the moment up to which its time is given away.  A mailer that has
 messages to send asks for ``count`` of them and gets the next free slice: it spreads its requests over
-that slice, and nobody else sends in it.  So the total is the same with one mailer or
-twenty, whoever has the work, and nothing piles up while nobody asks.
+that slice, and nobody else sends in it.  So the total is the same with one mailer or twenty, whoever
+has the work, and nothing piles up while nobody asks.
 
 After a refusal for its pace an account pauses and slows down; it recovers by and by, up to its limit.
 """
