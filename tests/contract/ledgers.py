@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.gateway.identifiers import new_message_id
@@ -20,6 +21,7 @@ from services.gateway.ledger.postgresql import PostgresqlInsert
 from services.gateway.ledger.queries import Ledger
 from services.gateway.ledger.replays import Replays
 from services.gateway.ledger.schedule import Schedule
+from services.gateway.ledger.schema import Moment, idempotency_keys, messages
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.writer import Insert, Writer
@@ -78,6 +80,21 @@ class Gateway:
         entries = await self.accept(count, lane)
         await self.ledger.mark_queued([entry.id for entry in entries])
         return entries
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let so many seconds pass for messages and idempotency keys: they are older at once."""
+        async with self.engine.begin() as connection:
+            for table in (messages, idempotency_keys):
+                moments = [column for column in table.c if isinstance(column.type, Moment)]
+                identity = list(table.primary_key)
+                for row in (await connection.execute(sa.select(*identity, *moments))).mappings().all():
+                    older = {
+                        moment.name: row[moment.name] - timedelta(seconds=seconds)
+                        for moment in moments
+                        if row[moment.name]
+                    }
+                    same = [column == row[column.name] for column in identity]
+                    await connection.execute(sa.update(table).where(*same).values(older))
 
 
 @asynccontextmanager

@@ -28,7 +28,6 @@ from tests.contract.mailers import (
     granted,
     in_doubt,
     locked_claims,
-    pass_time,
     settle,
     settled,
     take,
@@ -64,7 +63,7 @@ async def test_a_claimed_message_is_busy(stores: Stores, claims: Claims) -> None
     assert all(LEASE - 5 < answer.wait <= LEASE for answer in answers)
 
 
-async def test_a_message_rests_until_its_next_attempt(claims: Claims) -> None:
+async def test_a_message_rests_until_its_next_attempt(stores: Stores, claims: Claims) -> None:
     """However often it is asked for meanwhile; then it is granted."""
     message_id = uuid4()
     first = await granted(claims, message_id)
@@ -72,7 +71,7 @@ async def test_a_message_rests_until_its_next_attempt(claims: Claims) -> None:
     assert await settle(claims, first, State.DEFERRED, SHORT, reason="HTTP 503")
 
     rest = await busy(claims, message_id)
-    await pass_time()
+    await stores.pass_time()
     second = await granted(claims, message_id)
 
     assert isinstance(rest, NotDue)
@@ -139,11 +138,11 @@ async def test_a_further_attempt_begins_under_the_same_claim(claims: Claims) -> 
 async def test_a_further_attempt_has_a_whole_lease(stores: Stores) -> None:
     """The time that the first one took is not its loss."""
     message_id = uuid4()
-    claims = Claims(stores.open(1.0))
+    claims = Claims(stores.open())
     claim = await granted(claims, message_id)
-    await pass_time(0.6)
+    await stores.pass_time(0.6 * LEASE)
     await claims.begin(Beginning(message_id, claim.token, OTHER, doubts=0))
-    await pass_time(0.6)
+    await stores.pass_time(0.6 * LEASE)
 
     assert isinstance(await take(claims, message_id), Busy)
 
@@ -151,11 +150,11 @@ async def test_a_further_attempt_has_a_whole_lease(stores: Stores) -> None:
 # Fencing
 
 
-async def test_a_frozen_mailer_cannot_write_any_more(brief: Claims) -> None:
+async def test_a_frozen_mailer_cannot_write_any_more(stores: Stores, brief: Claims) -> None:
     """Once somebody else has the claim, the old token is worth nothing."""
     message_id = uuid4()
     old = await granted(brief, message_id)
-    await pass_time()
+    await stores.pass_time()
     new = await in_doubt(brief, message_id)
 
     assert not await settle(brief, old, State.SENT, provider="old")
@@ -164,11 +163,11 @@ async def test_a_frozen_mailer_cannot_write_any_more(brief: Claims) -> None:
     assert Settled(State.FAILED, 1, "new", None, None) == await take(brief, message_id)
 
 
-async def test_a_frozen_mailer_cannot_begin_any_more(brief: Claims) -> None:
+async def test_a_frozen_mailer_cannot_begin_any_more(stores: Stores, brief: Claims) -> None:
     """Neither while the message is somebody else's, nor after; and nothing changes by its trying."""
     message_id = uuid4()
     old = await granted(brief, message_id)
-    await pass_time()
+    await stores.pass_time()
     new = await in_doubt(brief, message_id)
     late = Beginning(message_id, old.token, OTHER, doubts=7)
 
@@ -181,11 +180,11 @@ async def test_a_frozen_mailer_cannot_begin_any_more(brief: Claims) -> None:
     assert (1, ACCOUNT, 1) == (claim.attempt, claim.provider, claim.doubts)
 
 
-async def test_a_frozen_attempt_is_fenced_off_in_the_same_batch_too(brief: Claims) -> None:
+async def test_a_frozen_attempt_is_fenced_off_in_the_same_batch_too(stores: Stores, brief: Claims) -> None:
     """Both attempts may be in one mailer, and end at the same moment."""
     message_id, other = uuid4(), uuid4()
     old = await granted(brief, message_id)
-    await pass_time()
+    await stores.pass_time()
     new = await in_doubt(brief, message_id)
     another = await granted(brief, other)
     settlements = [
@@ -209,11 +208,11 @@ async def test_nothing_begins_once_the_end_is_written(claims: Claims) -> None:
     assert Settled(State.SENT, 1, ACCOUNT, None, None) == await take(claims, message_id)
 
 
-async def test_a_late_outcome_counts_while_nobody_else_has_the_claim(brief: Claims) -> None:
+async def test_a_late_outcome_counts_while_nobody_else_has_the_claim(stores: Stores, brief: Claims) -> None:
     """A lease that has ended is not lost before it is taken."""
     message_id = uuid4()
     claim = await granted(brief, message_id)
-    await pass_time()
+    await stores.pass_time()
 
     assert await settle(brief, claim, State.SENT)
 

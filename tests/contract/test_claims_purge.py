@@ -11,31 +11,9 @@ import pytest
 
 from services.mailer.claims import postgresql, sqlite
 from services.mailer.claims.claims import Claims, Granted, Settled, State
-from tests.contract.mailers import SHORT, Stores, granted, locked_claims, pass_time, settle, take
+from tests.contract.mailers import SHORT, Stores, granted, locked_claims, settle, take
 
 DAY = 86_400.0
-
-
-async def backdate(stores: Stores, message_id: UUID, days: int) -> None:
-    """Let a claim be so many days older than it is."""
-    if stores.is_postgresql:
-        connection = await asyncpg.connect(stores.url)
-        await connection.execute(
-            "UPDATE claims SET first_at = first_at - $2 * interval '1 day',"
-            " updated_at = updated_at - $2 * interval '1 day', free_at = free_at - $2 * interval '1 day'"
-            " WHERE message_id = $1",
-            message_id,
-            days,
-        )
-        await connection.close()
-        return
-    with sqlite3.connect(stores.path) as db:
-        db.execute(
-            "UPDATE claims SET first_at = first_at - ?2, updated_at = updated_at - ?2, free_at = free_at - ?2"
-            " WHERE message_id = ?1",
-            (str(message_id), days * DAY),
-        )
-    db.close()
 
 
 async def plan(stores: Stores) -> list[str]:
@@ -58,7 +36,7 @@ async def aged(stores: Stores, claims: Claims, state: State | None, days: int) -
     claim = await granted(claims, message_id)
     if state is not None:
         await settle(claims, claim, state, doubts=int(state is State.UNCERTAIN))
-    await backdate(stores, message_id, days)
+    await stores.pass_time(days * DAY, message_id)
     return message_id
 
 
@@ -100,12 +78,12 @@ async def test_what_is_under_way_or_due_later_stays(stores: Stores, claims: Clai
     """However short the time that claims are kept for."""
     brief = Claims(stores.open(SHORT))
     await granted(claims, uuid4())
-    await settle(claims, await granted(claims, uuid4()), State.DEFERRED, 60.0)
+    await settle(claims, await granted(claims, uuid4()), State.DEFERRED, 2 * SHORT)
     await granted(brief, uuid4())
 
     assert await claims.purge(older_than=0.0, limit=100) == 0
 
-    await pass_time()
+    await stores.pass_time()
 
     assert await claims.purge(older_than=0.0, limit=100) == 1
 

@@ -16,7 +16,6 @@ from tests.contract.mailers import (
     granted,
     in_doubt,
     locked_claims,
-    pass_time,
     settle,
     settled,
     take,
@@ -26,12 +25,12 @@ UNSENT = (State.FAILED, State.SUPPRESSED, State.EXPIRED, State.HELD)
 
 
 @pytest.mark.parametrize("state", UNSENT)
-async def test_a_new_series_takes_up_what_was_not_sent(claims: Claims, state: State) -> None:
+async def test_a_new_series_takes_up_what_was_not_sent(stores: Stores, claims: Claims, state: State) -> None:
     """Attempts go on counting, time begins anew, and the doubts are a human's business by now."""
     message_id = uuid4()
     first = await granted(claims, message_id)
     await settle(claims, first, state, doubts=3, elsewhere=2, reason="given_up")
-    await pass_time()
+    await stores.pass_time()
 
     second = await granted(claims, message_id, OTHER, series=1)
 
@@ -97,12 +96,12 @@ async def test_nobody_is_told_of_an_end_that_is_past(server_stores: Stores) -> N
         assert {Granted, Busy} == set(map(type, two))
 
 
-async def test_a_message_under_way_goes_on_in_the_new_series(claims: Claims) -> None:
+async def test_a_message_under_way_goes_on_in_the_new_series(stores: Stores, claims: Claims) -> None:
     """When it is due, with a new beginning of its time; a copy of the series before goes along."""
     message_id = uuid4()
     await settle(claims, await granted(claims, message_id), State.DEFERRED, SHORT)
     rest = await take(claims, message_id, series=1)
-    await pass_time()
+    await stores.pass_time()
     second = await granted(claims, message_id, series=1)
     await settle(claims, second, State.DEFERRED)
     third = await granted(claims, message_id, series=0)
@@ -114,11 +113,11 @@ async def test_a_message_under_way_goes_on_in_the_new_series(claims: Claims) -> 
     assert (await settled(claims, message_id)).series == 1
 
 
-async def test_a_new_series_does_not_hide_a_doubt(brief: Claims) -> None:
+async def test_a_new_series_does_not_hide_a_doubt(stores: Stores, brief: Claims) -> None:
     """A message whose mailer died is looked into first, as in any series."""
     message_id = uuid4()
     await granted(brief, message_id)
-    await pass_time()
+    await stores.pass_time()
 
     claim = await in_doubt(brief, message_id, OTHER, series=1)
 

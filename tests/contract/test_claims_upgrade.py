@@ -24,7 +24,6 @@ from tests.contract.mailers import (
     Stores,
     granted,
     in_doubt,
-    pass_time,
     settle,
     settled,
     take,
@@ -42,14 +41,14 @@ async def old(stores: Stores) -> OldMailer:
     return old
 
 
-async def left_by(old: OldMailer, *states: str | None, wait: float | None = 0.0) -> UUID:
+async def left_by(old: OldMailer, stores: Stores, *states: str | None, wait: float | None = 0.0) -> UUID:
     """A message that the old mailer attempted so often; None is an attempt during which it died."""
     message_id = uuid4()
     for state in states:
         claim = await old.take(message_id)
         assert claim is not None
         if state is None:
-            await pass_time()
+            await stores.pass_time()
         else:
             assert await old.settle(message_id, claim["token"], state, wait)
     return message_id
@@ -57,12 +56,12 @@ async def left_by(old: OldMailer, *states: str | None, wait: float | None = 0.0)
 
 async def test_what_the_old_version_left_is_understood(old: OldMailer, stores: Stores) -> None:
     """Its ends, its rests, and its doubts, which it counts later than this version does."""
-    sent = await left_by(old, "sent", wait=None)
-    resting = await left_by(old, "deferred", wait=60.0)
-    due = await left_by(old, "deferred")
-    doubtful = await left_by(old, "uncertain", "uncertain")
-    dead = await left_by(old, None)
-    doubtful_before = await left_by(old, "uncertain", "deferred")
+    sent = await left_by(old, stores, "sent", wait=None)
+    resting = await left_by(old, stores, "deferred", wait=2 * SHORT)
+    due = await left_by(old, stores, "deferred")
+    doubtful = await left_by(old, stores, "uncertain", "uncertain")
+    dead = await left_by(old, stores, None)
+    doubtful_before = await left_by(old, stores, "uncertain", "deferred")
     claims = Claims(stores.open())
 
     answers = [await take(claims, i) for i in (sent, resting, due, doubtful, dead, doubtful_before)]
@@ -82,7 +81,7 @@ async def test_times_that_the_old_version_did_not_keep_are_taken_from_those_it_d
     """A provider was asked no earlier than the first attempt; it has been quiet since the last word."""
     message_id = uuid4()
     first = await old.take(message_id)
-    await pass_time()
+    await stores.pass_time()
     assert first is not None
     await old.settle(message_id, first["token"], "uncertain", 0.0)
 
@@ -99,7 +98,7 @@ async def test_the_old_version_goes_on(old: OldMailer, stores: Stores) -> None:
     await settle(claims, await granted(claims, due), State.DEFERRED)
     await settle(claims, await granted(claims, done), State.SENT)
 
-    theirs = await left_by(old, "sent", wait=None)
+    theirs = await left_by(old, stores, "sent", wait=None)
     claim = await old.take(due)
 
     assert [None, None] == [await old.take(ours), await old.take(done)]
@@ -116,7 +115,7 @@ async def test_the_old_version_keeps_off_a_doubt_that_is_looked_into(old: OldMai
     await in_doubt(brief, message_id)
 
     busy = await old.take(message_id)
-    await pass_time()
+    await stores.pass_time()
     free = await old.take(message_id)
 
     assert busy is None
@@ -131,9 +130,9 @@ async def test_an_old_mailers_death_is_noticed_after_a_look_of_ours(old: OldMail
     message_id = uuid4()
     await settle(brief, await granted(brief, message_id), State.UNCERTAIN, doubts=1)
     await in_doubt(brief, message_id)
-    await pass_time()
+    await stores.pass_time()
     await old.take(message_id)
-    await pass_time()
+    await stores.pass_time()
 
     claim = await in_doubt(brief, message_id)
 
@@ -147,7 +146,7 @@ async def test_what_an_old_mailer_did_in_between_counts(old: OldMailer, stores: 
     claims = Claims(stores.open())
     message_id = uuid4()
     await settle(claims, await granted(claims, message_id, KIND), State.DEFERRED)
-    await pass_time()
+    await stores.pass_time()
     claim = await old.take(message_id)
     assert claim is not None
     await old.settle(message_id, claim["token"], "uncertain", 0.0)
@@ -165,7 +164,7 @@ async def test_tokens_fence_off_either_version(old: OldMailer, stores: Stores) -
     claim = await old.take(theirs)
     assert claim is not None
     mine = await granted(brief, ours)
-    await pass_time()
+    await stores.pass_time()
     await in_doubt(brief, theirs)
     await old.take(ours)
 
@@ -176,7 +175,7 @@ async def test_tokens_fence_off_either_version(old: OldMailer, stores: Stores) -
 
 async def test_mailers_that_start_at_once_complete_the_table_once(old: OldMailer, stores: Stores) -> None:
     """The others wait for the first, and find nothing to do."""
-    message_id = await left_by(old, "deferred")
+    message_id = await left_by(old, stores, "deferred")
 
     answers = await asyncio.gather(*(take(Claims(stores.open()), message_id) for _ in range(4)))
 

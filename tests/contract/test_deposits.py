@@ -18,6 +18,7 @@ from shared.signatures import Lane
 from tests.contract.ledgers import Gateway, answered, deposit, entry, gateway
 
 LANES = tuple(Lane)
+HOUR = 3600.0
 FIRST, OTHER = b"1" * 32, b"2" * 32
 
 
@@ -73,11 +74,11 @@ async def test_a_key_belongs_to_its_tenant(box: Gateway) -> None:
 
 async def test_keys_count_for_a_while_only(database_url: str) -> None:
     """After the retention the key is as good as new."""
-    async with gateway(database_url, retention=0.2) as box:
+    async with gateway(database_url, retention=HOUR) as box:
         await migrate(box.engine)
         await box.writer.deposit(deposit(entry(), key=key()))
         at_once = await box.writer.deposit(deposit(entry(), key=key()))
-        await asyncio.sleep(0.3)
+        await box.pass_time(HOUR)
         later = await box.writer.deposit(deposit(last := entry(), key=key(fingerprint=OTHER)))
         again = await box.writer.deposit(deposit(entry(), key=key(fingerprint=OTHER)))
 
@@ -216,18 +217,18 @@ async def test_a_scheduled_message_is_not_published_before_its_time(box: Gateway
     """It is due at its time by the database's clock, and committed without being offered to the relay."""
     committed: list[Entry] = []
     box.writer._on_committed = committed.extend
-    moment = datetime.now(UTC) + timedelta(seconds=1)
+    moment = datetime.now(UTC) + timedelta(seconds=HOUR)
     scheduled = entry(status="scheduled", event="scheduled", scheduled_at=moment)
     await box.append(scheduled, plain := entry())
 
-    early = await box.ledger.take_unpublished(LANES, limit=9, lease=60)
-    await asyncio.sleep(1.1)
-    due = await box.ledger.take_unpublished(LANES, limit=9, lease=60)
+    early = await box.ledger.take_unpublished(LANES, limit=9, lease=2 * HOUR)
+    await box.pass_time(HOUR)
+    due = await box.ledger.take_unpublished(LANES, limit=9, lease=2 * HOUR)
     row = await box.row(scheduled)
 
     assert [plain.id] == [one.id for one in committed] == [one.id for one in early]
     assert [scheduled.id] == [one.id for one in due]
-    assert ("accepted", moment) == (row.status, row.scheduled_at)
+    assert ("accepted", moment - timedelta(seconds=HOUR)) == (row.status, row.scheduled_at)
 
 
 async def test_a_suppressed_message_is_stored_and_goes_nowhere(box: Gateway) -> None:

@@ -42,9 +42,9 @@ async def test_resend_forgets_a_key_after_its_window(client: httpx.AsyncClient) 
     """A day later the same request is another message."""
     async with FakeResend(api_key=KEY) as fake:
         assert fake.keys is not None
-        fake.keys.window = 0.05
         await perform(client, fake, keyed("k"))
-        await asyncio.sleep(0.1)
+        fake.keys.window = 0.01
+        await asyncio.sleep(0.02)
         await perform(client, fake, keyed("k"))
 
     assert 2 == len(fake.record)
@@ -53,7 +53,7 @@ async def test_resend_forgets_a_key_after_its_window(client: httpx.AsyncClient) 
 async def test_resend_tells_that_a_key_s_first_request_is_under_way(client: httpx.AsyncClient) -> None:
     """It cannot answer the second one yet."""
     async with FakeResend(api_key=KEY) as fake:
-        fake.latency = 0.2
+        fake.latency = 2.0
         first = asyncio.create_task(perform(client, fake, keyed("k")))
         await asyncio.sleep(0.05)
         second = await perform(client, fake, keyed("k"))

@@ -80,8 +80,10 @@ async def test_latency_is_as_told(fake: FakeESP, client: httpx.AsyncClient) -> N
     took = time.monotonic() - before
 
     (entry,) = fake.record
-    assert 0.2 <= took < 1
-    assert 0.1 <= (entry.accepted_monotonic or 0) - entry.arrived < 0.2
+    assert took >= 0.2
+    assert entry.accepted_monotonic is not None
+    assert entry.accepted_monotonic - entry.arrived >= 0.1
+    assert before + took - entry.accepted_monotonic >= 0.1
 
 
 async def test_a_stopped_fake_refuses_connections_and_comes_back(
@@ -109,7 +111,7 @@ async def test_stopping_does_not_wait_for_the_hanging(fake: FakeESP, client: htt
     await fake.stop()
 
     assert 1 == len(fake.requests)
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 10
     with pytest.raises(httpx.TransportError):
         await hanging
 

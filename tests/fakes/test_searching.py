@@ -28,10 +28,11 @@ async def test_an_accepted_message_is_found(plain: Plain, client: httpx.AsyncCli
 
 async def test_the_index_is_behind(plain: Plain, client: httpx.AsyncClient) -> None:
     """Within the lag the message is there and is not found."""
-    plain.searching.lag = 0.2
+    plain.searching.lag = 60.0
     await perform(client, plain, of_json("/send", {"id": "a"}))
     at_once = await perform(client, plain, search("a"))
-    await asyncio.sleep(0.25)
+    plain.searching.lag = 0.01
+    await asyncio.sleep(0.02)
     later = await perform(client, plain, search("a"))
 
     assert ([], ["p-1"]) == (at_once.json(), later.json())

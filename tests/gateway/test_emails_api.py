@@ -110,10 +110,10 @@ class TestIdempotency:
         """A moment that lay ahead has passed since; sent anew, the same body would be refused."""
         path = "/emails" if how == "/emails" else "/emails/batch"
         headers = {"x-batch-validation": "permissive"} if how == "permissive" else {}
-        body = email(expires_at=_hours(1.5 / 3600))
+        body = email(expires_at=(expires_at := datetime.now(UTC) + timedelta(seconds=4)).isoformat())
         sent = body if path == "/emails" else [body]
         first = post(gateway, sent, path, key=f"late {how}", **headers)
-        time.sleep(2)
+        _wait_for(expires_at)
         repeated = post(gateway, sent, path, key=f"late {how}", **headers)
         changed = post(gateway, [email(to="nobody")], path, key=f"late {how}", **headers)
         anew = post(gateway, sent, path)
@@ -286,7 +286,7 @@ class TestSchedules:
     def test_it_can_be_given_another_time(self, gateway: System) -> None:
         """Repeatedly, and a moment from now it leaves."""
         message_id = gateway.accept(email(scheduled_at=IN_AN_HOUR))
-        for moment in ("in 2 hours", (datetime.now(UTC) + timedelta(seconds=1)).isoformat()):
+        for moment in ("in 2 hours", (datetime.now(UTC) + timedelta(seconds=4)).isoformat()):
             answer = gateway.client.patch(f"/emails/{message_id}", json={"scheduled_at": moment})
             assert (200, {"object": "email", "id": message_id}) == (answer.status_code, answer.json())
         gateway.wait_for(message_id, "queued")
@@ -295,10 +295,10 @@ class TestSchedules:
 
     def test_a_canceled_message_never_leaves(self, gateway: System) -> None:
         """Its time comes, and nothing happens."""
-        soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
-        message_id = gateway.accept(email(scheduled_at=soon))
+        soon = datetime.now(UTC) + timedelta(seconds=4)
+        message_id = gateway.accept(email(scheduled_at=soon.isoformat()))
         answer = gateway.client.post(f"/emails/{message_id}/cancel")
-        time.sleep(3)
+        _wait_for(soon + timedelta(seconds=1.5))
 
         assert (200, {"object": "email", "id": message_id}) == (answer.status_code, answer.json())
         assert "canceled" == gateway.email(message_id)["status"]
@@ -377,6 +377,10 @@ class TestSchedules:
 
 def _hours(hours: float) -> str:
     return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+
+def _wait_for(moment: datetime) -> None:
+    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()) + 0.2)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import select
 import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from tests.flow.system import EMAIL, System, until
 
 LIMIT = 200_000
+PLACES = 4
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +30,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     broker = f"filesystem://{folder}/broker"
     settings = {
         "PILLARBOX_BODY_LIMIT_BYTES": str(LIMIT),
-        "PILLARBOX_BODY_TIMEOUT_SECONDS": "1",
-        "PILLARBOX_IN_FLIGHT_LIMIT": "4",
+        "PILLARBOX_BODY_TIMEOUT_SECONDS": "3",
+        "PILLARBOX_IN_FLIGHT_LIMIT": str(PLACES),
     }
     with System(folder, broker, broker, *databases(folder), settings) as system:
         yield system.start(mailers=0)
@@ -167,14 +170,8 @@ def test_two_lengths_are_one_too_many(gateway: System) -> None:
 
 def test_more_requests_than_the_limit_are_turned_away(gateway: System) -> None:
     """Over the in-flight limit the answer is 503 with Retry-After, before a body is read."""
-    slow = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(4)]
-    for connection in slow:
-        connection.sendall(_begun_post(gateway, 1000))
-    time.sleep(0.2)
-    answer = gateway.post()
-    probe = gateway.client.get("/healthz")
-    for connection in slow:
-        connection.close()
+    with _full(gateway) as answer:
+        probe = gateway.client.get("/healthz")
 
     assert (503, "overloaded", "1") == (
         answer.status_code,
@@ -188,16 +185,11 @@ def test_who_is_turned_away_keeps_the_connection(gateway: System) -> None:
     """As far as the body has come: to connect once more would cost a full gateway more than to refuse."""
     body = json.dumps(EMAIL).encode()
     whole = _begun_post(gateway, len(body)) + body
-    slow = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(4)]
-    for connection in slow:
-        connection.sendall(_begun_post(gateway, 1000))
-    time.sleep(0.2)
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as kept:
-        kept.sendall(whole)
-        refused = kept.recv(4096)
-        unread = raw(gateway, _begun_post(gateway, 1000))
-        for connection in slow:
-            connection.close()
+        with _full(gateway):
+            kept.sendall(whole)
+            refused = kept.recv(4096)
+            unread = raw(gateway, _begun_post(gateway, 1000))
         until(lambda: gateway.post().status_code == 202, 5, "room")
         kept.sendall(whole)
         accepted = kept.recv(4096)
@@ -299,6 +291,26 @@ def raw(gateway: System, request: bytes) -> bytes:
             if b"\r\n\r\n" in answer:
                 break
         return answer
+
+
+@contextmanager
+def _full(gateway: System) -> Iterator[httpx.Response]:
+    """Callers who do not finish take all places; with what the gateway says to whoever comes then."""
+    with ExitStack() as stack:
+        slow: list[socket.socket] = []
+
+        def refusal() -> httpx.Response | None:
+            # Whoever came while the one who looks took a place was turned away.
+            there = [caller for caller in slow if not select.select([caller], [], [], 0)[0]]
+            slow[:] = there + [
+                stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
+                for _ in range(PLACES - len(there))
+            ]
+            for caller in slow[len(there) :]:
+                caller.sendall(_begun_post(gateway, 1000))
+            return answer if (answer := gateway.post()).status_code == 503 else None
+
+        yield until(refusal, 10, "all places to be taken")
 
 
 def _begun_post(gateway: System, length: int) -> bytes:

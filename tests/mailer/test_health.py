@@ -34,13 +34,13 @@ class Mailer:
     background: BackgroundLoop
     underway: list[Request]
 
-    def beats(self) -> bool:
-        """Whether going round once makes a beat, within half a second."""
+    def beats(self, within: float = 10.0) -> bool:
+        """Whether going round once makes a beat, within so many seconds."""
         with suppress(OSError):
             (self.folder / "beat").unlink()
         self.health._last = 0.0
         self.health.round()
-        end = time.monotonic() + 0.5
+        end = time.monotonic() + within
         while time.monotonic() < end and not (self.folder / "beat").exists():
             time.sleep(0.01)
         return (self.folder / "beat").exists()
@@ -78,7 +78,7 @@ def test_a_loop_that_is_blocked_stops_the_beat(mailer: Mailer) -> None:
         blocked.wait(5)  # what a bug would do
 
     mailer.background.submit(block())
-    beats = mailer.beats()
+    beats = mailer.beats(within=0.5)
     blocked.set()
 
     assert not beats
@@ -93,15 +93,15 @@ def test_slots_that_never_end_stop_the_beat(mailer: Mailer, overdue: int, *, bea
         [Request(now - LONGEST - 1)] * overdue + [Request(now - LONGEST + 5)] * 4 + [Request(None)]
     )
 
-    assert beats == mailer.beats()
+    assert beats == mailer.beats(within=10.0 if beats else 0.5)
 
 
 def test_what_is_stuck_is_said_once(mailer: Mailer) -> None:
     """Whoever finds the mailer restarted must be able to read why."""
     mailer.underway += [Request(0.0)] * SLOTS
     with capture_logs() as lines:
-        mailer.beats()
-        mailer.beats()
+        mailer.beats(within=0.5)
+        mailer.beats(within=0.5)
 
     assert [{"event": "mailer.stuck", "log_level": "error", "messages": SLOTS, "longest_s": LONGEST}] == lines
 
@@ -133,4 +133,4 @@ def test_a_full_disk_does_not_end_it(mailer: Mailer) -> None:
     mailer.folder.rmdir()
     mailer.folder.touch()
 
-    assert not mailer.beats()
+    assert not mailer.beats(within=0.5)
