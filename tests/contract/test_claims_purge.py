@@ -103,7 +103,7 @@ async def test_a_purge_waits_for_nobody(server_stores: Stores) -> None:
     """A claim that somebody is about to write to stays for the next one."""
     claims = Claims(server_stores.open())
     ids = [await aged(server_stores, claims, State.SENT, days=40) for _ in range(3)]
-    async with locked_claims(server_stores.url, ids[0]), asyncio.timeout(2):
+    async with locked_claims(server_stores.url, ids[0]), asyncio.timeout(10):
         assert await claims.purge(older_than=DAY, limit=100) == 2
 
     assert await claims.purge(older_than=DAY, limit=100) == 1

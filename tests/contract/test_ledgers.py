@@ -273,7 +273,7 @@ async def test_a_bug_leaves_no_caller_waiting() -> None:
     """Whatever goes wrong with a batch, those who wait for it are told."""
     writer = Writer(BuggyInsert(), on_committed=lambda _: None)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         results = await asyncio.gather(
             *(writer.deposit(deposit(entry())) for _ in range(3)), return_exceptions=True
         )
@@ -464,7 +464,7 @@ async def test_a_locked_message_is_passed_over(postgresql_url: str) -> None:
                 sa.bindparam("id", locked.id, sa.Uuid)
             )
             await connection.execute(lock)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(10):
                 taken = await box.ledger.take_unpublished(LANES, limit=10, lease=30)
 
     assert {free.id} == ids(taken)

@@ -262,7 +262,7 @@ async def test_a_locked_message_is_passed_over(postgresql_url: str) -> None:
         async with box.engine.begin() as connection:
             query = sa.select(messages.c.id).where(messages.c.id == locked.id).with_for_update()
             await connection.execute(query)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(10):
                 purged = await purge_all(Retention(box.sessions))
         later = await purge_all(Retention(box.sessions))
 

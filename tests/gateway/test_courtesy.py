@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Awaitable
 
 import pytest
 
@@ -20,11 +20,17 @@ class Clock:
         return self.now
 
 
-async def seconds_of_rest(courtesy: Courtesy, worked: float) -> float:
-    """How long a rest takes, by the loop's own clock."""
-    begun = time.monotonic()
-    await courtesy.rest(worked)
-    return time.monotonic() - begun
+async def ends(courtesy: Courtesy, worked: float, *beside: float) -> list[float | str]:
+    """In which order a rest and sleeps of so many seconds end that begin at the same moment."""
+    ended: list[float | str] = []
+
+    async def note(name: float | str, what: Awaitable[None]) -> None:
+        await what
+        ended.append(name)
+
+    sleeps = (note(seconds, asyncio.sleep(seconds)) for seconds in beside)
+    await asyncio.gather(note("rest", courtesy.rest(worked)), *sleeps)
+    return ended
 
 
 @pytest.mark.parametrize(("ago", "called_for"), [(0.0, True), (0.2, True), (0.3, False), (3600.0, False)])
@@ -45,14 +51,13 @@ def test_it_is_not_called_for_before_any_mail_came() -> None:
 
 async def test_nobody_rests_without_need() -> None:
     """However much was worked."""
-    assert await seconds_of_rest(Courtesy(Clock()), 10.0) < 0.05
+    assert ["rest", 0.05] == await ends(Courtesy(Clock()), 10.0, 0.05)
 
 
-async def test_a_rest_is_in_proportion_and_bounded() -> None:
+@pytest.mark.parametrize(("worked", "less", "more"), [(0.02, 0.05, 0.1), (10.0, 0.2, 0.3)])
+async def test_a_rest_is_in_proportion_and_bounded(worked: float, less: float, more: float) -> None:
     """Three times the work, and a quarter of a second at most."""
     courtesy = Courtesy(Clock())
     courtesy.accepting()
-    short, long = await asyncio.gather(seconds_of_rest(courtesy, 0.02), seconds_of_rest(courtesy, 10.0))
 
-    assert 0.05 < short < 0.2
-    assert 0.2 < long < 0.5
+    assert [less, "rest", more] == await ends(courtesy, worked, less, more)

@@ -226,7 +226,7 @@ async def test_what_cannot_be_waited_for_is_not(accounts: list[Account]) -> None
     for account, pause in zip(accounts, (50.0, 40.0), strict=True):
         await account.pace.slow(pause, "HTTP 429")
     with pytest.raises(NoAccountError) as gone:
-        await asyncio.wait_for(routes.enter(email()), 1)
+        await asyncio.wait_for(routes.enter(email()), 5)
 
     assert 35.0 < gone.value.wait <= 40.0
 
@@ -406,7 +406,7 @@ async def test_who_waits_for_an_account_is_freed_by_the_closing(accounts: list[A
     tasks = entering(routes, 3)
     await a_while(0.05)
     routes.close()
-    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1)
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
     with pytest.raises(ClosingError):
         await routes.enter(email())
     place.leave()
@@ -425,7 +425,7 @@ async def test_who_waits_for_a_turn_is_freed_by_the_closing(world: World, lane: 
     tasks = entering(routes, 3, lane)
     await a_while(0.05)
     routes.close()
-    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1)
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
 
     assert {ClosingError} == set(map(type, results))
     assert account.in_flight == 0
@@ -439,7 +439,7 @@ async def test_who_waits_for_a_request_to_come_back_is_freed_by_the_closing(worl
     tasks = entering(routes, 3, Lane.BULK)
     await a_while(0.05)
     routes.close()
-    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1)
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
     first.leave(unused=True)
     await a_while(0.05)
 

@@ -463,7 +463,7 @@ async def test_a_refusal_under_way_is_heard(server: FakeSmtp, transport: SmtpTra
     """A server may say no before it has read it all, and then it does not read the rest as commands."""
     server.script(at("upload", faults.refuse(552, b"5.3.4 Too big")))
     outcome = PROVIDER.read(await transport.perform(submission(server, body=LARGE)))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         await asyncio.gather(*(conversation.gone.wait() for conversation in server._conversations))
 
     assert Rejected("552 at body: 5.3.4 Too big") == outcome
@@ -650,7 +650,7 @@ async def test_an_idle_connection_is_closed_politely(server: FakeSmtp) -> None:
     async with transporting(idle=0.1) as transport:
         await transport.perform(submission(server))
         (conversation,) = server._conversations
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await conversation.gone.wait()
 
     assert "QUIT" == server.commands[-1]
