@@ -27,7 +27,7 @@ from services.gateway.ledger.sqlite import SqliteInsert
 from services.gateway.ledger.writer import Insert, Writer
 from shared.signatures import Lane
 
-TIMEOUT = 2.0
+TIMEOUT = 5.0
 SILENT_AFTER = 60.0
 BEGINNING = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 

@@ -33,7 +33,7 @@ _ANSWERS: dict[Event, type[Outcome]] = {
     Event.DEFERRED: Deferred,
     Event.UNCERTAIN: Deferred,
 }
-_A_MOMENT = 0.25
+_A_MOMENT = 3.0
 """Seconds that may pass between two looks at a clock."""
 
 

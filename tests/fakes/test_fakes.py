@@ -106,7 +106,9 @@ async def test_stopping_does_not_wait_for_the_hanging(fake: FakeESP, client: htt
     """A request that never ends does not keep a test from ending."""
     fake.script(faults.hang())
     hanging = asyncio.create_task(send(client, fake))
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(10):
+        while not fake.requests:  # noqa: ASYNC110 - a fake has no bell
+            await asyncio.sleep(0.01)
     before = time.monotonic()
     await fake.stop()
 

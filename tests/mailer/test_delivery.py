@@ -532,14 +532,14 @@ async def test_without_claims_nothing_is_sent(world: World, postbox: Postbox) ->
 
 async def test_an_outcome_that_cannot_be_kept_is_not_told(world: World, postbox: Postbox) -> None:
     """It is tried for as long as the lease lasts; after that the attempt counts as crashed."""
-    delivery = world.delivery(postbox, lease=0.5)
+    delivery = world.delivery(postbox, lease=2.0)
     world.outages["settle"] = 100
 
     with pytest.raises(ClaimsUnavailableError):
         await delivery.attempt(email())
 
     assert not world.events
-    assert world.diary.count("settle") == 2
+    assert 2 <= world.diary.count("settle") <= 4  # once a second
 
 
 async def test_an_outcome_is_kept_once_the_claims_are_back(world: World, postbox: Postbox) -> None:

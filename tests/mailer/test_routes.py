@@ -280,14 +280,14 @@ async def test_who_becomes_the_one_that_tries_during_the_wait_for_a_turn_is_it(
     world: World, *, used: bool
 ) -> None:
     """And leaves it to another one if it does not go after all."""
-    slow = world.account(Postbox("slow"), limit=2.0, fuse=QUICK)
+    slow = world.account(Postbox("slow"), limit=0.5, fuse=QUICK)
     routes = routes_of([slow])
     await slow.pace.turn(Lane.TRANSACTIONAL)
     (task,) = entering(routes)
     await a_while(0.05)
     sicken(slow)
     world.clock.move(0.05)
-    place = await asyncio.wait_for(task, 5)
+    place = await asyncio.wait_for(task, 10)
     during = slow.circuit.admits
     if used:
         await slow.note(Accepted("theirs"))

@@ -16,8 +16,8 @@ _MOMENT = 0.02
 
 LARGE = f"{'A long letter. ':a<72}\r\n" * 6_000
 """More than what stands between takes in without somebody who reads."""
-BRIEF = 0.4
-"""Seconds; long enough for everything that does happen."""
+BRIEF = 1.5
+"""Seconds; long enough for everything that does happen, also on a machine that stands still for a moment."""
 
 
 @asynccontextmanager

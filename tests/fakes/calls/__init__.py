@@ -41,13 +41,13 @@ async def send(
 async def perform(
     client: httpx.AsyncClient, fake: FakeESP, sending: Sending, *, patience: float = 5.0, **options: Any
 ) -> httpx.Response:
-    """Make any request."""
+    """Make any request; *patience*, in seconds, is for its answer."""
     return await client.request(
         sending.method,
         fake.base_url + sending.path,
         content=sending.body,
         headers=sending.headers,
-        timeout=patience,
+        timeout=httpx.Timeout(10.0, read=patience),
         **options,
     )
 

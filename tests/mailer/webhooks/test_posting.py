@@ -34,7 +34,7 @@ from tests.mailer.webhooks.receiver import (
 )
 
 NAME = "hooks.example.com"
-DEADLINE = 0.4
+DEADLINE = 1.5
 SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_plJ3nmyCDGBKInavdOK15jsl")
 STRANGER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 DELIVERY = UUID("01900000-0000-7000-8000-000000000001")
@@ -249,7 +249,7 @@ async def test_the_status_counts_where_the_body_never_ends(
     told = await world.answered(behaviour)
 
     assert (200, "x" * kept, None) == (told.status_code, told.response, told.reason)
-    assert told.duration_ms < 1000 * DEADLINE + 1000
+    assert told.duration_ms < 1000 * DEADLINE + 5000
 
 
 async def silent(_: Visit) -> None:
@@ -277,8 +277,8 @@ async def babbling(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        (silent, "no answer within 0.4 s"),
-        (headless, "no answer within 0.4 s"),
+        (silent, f"no answer within {DEADLINE} s"),
+        (headless, f"no answer within {DEADLINE} s"),
         (verbose, "the answer is no HTTP"),
         (hanging_up, "the connection was closed without an answer"),
         (babbling, "the answer is no HTTP"),
@@ -291,7 +291,7 @@ async def test_whoever_gives_no_answer_is_told_of(world: World, behaviour: Behav
 
     assert (None, "", reason) == (told.status_code, told.response, told.reason)
     assert [None] == world.posted
-    assert time.monotonic() - began < DEADLINE + 2
+    assert time.monotonic() - began < DEADLINE + 10
 
 
 async def test_a_receiver_that_never_answers_is_left_alone_after_a_while(world: World) -> None:
@@ -314,7 +314,7 @@ async def test_a_name_server_that_never_answers_is_not_waited_for(world: World) 
     """The deadline begins with the look-up."""
     world.names = SlowNames()
 
-    assert "no answer within 0.4 s" == (await world.attempt(f"https://{NAME}/")).reason
+    assert f"no answer within {DEADLINE} s" == (await world.attempt(f"https://{NAME}/")).reason
 
 
 async def test_an_unknown_name_is_told_of(world: World) -> None:
