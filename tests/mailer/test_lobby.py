@@ -128,7 +128,10 @@ async def test_several_requests_are_on_their_way_at_once(world: World, batched: 
     answer = asyncio.Event()
     world.during = answer.wait
     tasks = [asyncio.create_task(delivery.attempt(message)) for message in bulk(15)]
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(10):
+        while len(world.requests) < 2:  # noqa: ASYNC110 - a world has no bell
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
     during = len(world.requests)
     answer.set()
     await asyncio.wait_for(asyncio.gather(*tasks), 30)

@@ -33,7 +33,7 @@ from tests.mailer.made import KEY, made
 from tests.mailer.samples import FULL, MESSAGE_ID, PLAIN, message
 from tests.servers.server import free_port
 
-DEADLINE = 1.0
+DEADLINE = 2.0
 PROVIDER = Smtp("mail.test")
 HERE = "127.0.0.1"
 LARGE = b"x" * 76 + b"\r\n"

@@ -22,7 +22,7 @@ from services.mailer.transport import HttpTransport, Transports
 from tests.fakes import FakeSmtp
 from tests.servers.server import free_port
 
-DEADLINE = 1.0
+DEADLINE = 3.0
 MOST = 1_048_576
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: theirs\r\nContent-Length: 2\r\n\r\n{}"
 
