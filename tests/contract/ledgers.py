@@ -118,7 +118,7 @@ async def gateway(
     counting = CountingInsert(insert)
     writer = Writer(counting, on_committed=on_committed)
     try:
-        sessions = Sessions(engine, writing=writing)
+        sessions = Sessions(engine, writing=writing, timeout=TIMEOUT)
         ledger = Ledger(sessions, silent_after=silent_after)
         replays = Replays(sessions, lease=lease, on_committed=on_committed)
         yield Gateway(engine, ledger, counting, writer, Schedule(sessions), replays, sessions)

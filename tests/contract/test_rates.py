@@ -234,12 +234,12 @@ async def test_a_pause_by_a_clock_that_was_ahead_is_over(
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
 
-async def test_a_clock_that_is_set_back_a_little_is_waited_for(stores: Stores, rates: AnyRates) -> None:
-    """Half a second is no error worth sending too fast for."""
-    await lease(rates, count=150)
-    await pass_time(stores, -0.5)
+async def test_a_clock_that_is_set_back_a_little_is_waited_for(stores: Stores, slow: AnyRates) -> None:
+    """Half of what may be taken ahead is no error worth sending too fast for."""
+    await lease(slow, count=150, limit=1.0)
+    await pass_time(stores, -50.0)
 
-    assert 0.0 == (await lease(rates)).length
+    assert 0.0 == (await lease(slow, limit=1.0)).length
 
 
 def test_no_provider_may_ask_for_a_longer_pause() -> None:
@@ -384,7 +384,7 @@ async def test_a_slice_is_no_longer_where_the_rate_is_low(stores: Stores, rates:
 
     assert [1, 1] == [one.turns for one in given[:2]]
     assert 2 <= given[2].turns <= 4
-    assert all(one.length == pytest.approx(one.turns / (LEAST_SHARE * LIMIT), rel=0.2) for one in given)
+    assert all(one.length == pytest.approx(one.turns / (LEAST_SHARE * LIMIT), rel=0.5) for one in given)
     assert given[2].length <= 50 / LIMIT
 
 

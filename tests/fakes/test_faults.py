@@ -109,7 +109,7 @@ async def test_a_dripping_head_has_no_end(plain: Plain, client: httpx.AsyncClien
     plain.script(faults.drip_head(0.02))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1.5):
-            await perform(client, plain, MESSAGE, patience=1.0)
+            await perform(client, plain, MESSAGE)
     (entry,) = plain.requests
 
     assert (True, "accept-drip-head") == (entry.accepted, entry.fault)

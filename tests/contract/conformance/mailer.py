@@ -124,8 +124,12 @@ class Mailer:
             account.circuit._clock = account.pace._clock = self.time.now
 
     async def attempt(self, message: SendEmail) -> Outcome | Redundant:
-        """Let the message come once."""
-        return await self._delivery.attempt(message)
+        """Let the message come once; no time has passed since the last attempt."""
+        self.time.stood_still()
+        try:
+            return await self._delivery.attempt(message)
+        finally:
+            self.time.looks()
 
     async def to_its_end(self, message: SendEmail, outcome: Outcome | Redundant) -> Outcome | Redundant:
         """Let the message come as often as it is told to, each time when it is told to.
@@ -146,6 +150,7 @@ class Mailer:
 
     async def pause_of(self, name: str) -> float:
         """How many seconds everybody leaves the account alone for having been too fast."""
+        self.time.stood_still()
         seconds, _ = await self.accounts[name].pace._store.paused(name)
         return seconds
 

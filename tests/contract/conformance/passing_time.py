@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.signatures import SendEmail
@@ -23,20 +23,30 @@ class PassingTime:
     """Of the mailer whose claims and rates are in *file*."""
 
     file: Path
-    _passed: float = 0.0
+    _now: float = field(default_factory=time.monotonic)
+    _looked: float = field(default_factory=time.monotonic)
 
     def now(self) -> float:
-        """Tell the time, as a clock that counts seconds does."""
-        return time.monotonic() + self._passed
+        """Tell the time, as a clock that counts seconds does, and that stands still meanwhile."""
+        return self._now
+
+    def looks(self) -> None:
+        """Note that what comes from here on has not passed yet, as far as the database goes."""
+        self._looked = time.monotonic()
+
+    def stood_still(self) -> None:
+        """Give back what has passed in the database since it was looked at, however slow the machine."""
+        self._shift(self._looked - time.monotonic(), "claims", "rates")
+        self.looks()
 
     def passes(self, seconds: float) -> None:
         """Let so many seconds pass."""
-        self._passed += seconds
+        self._now += seconds
         self._shift(seconds, "claims", "rates")
 
     def ends_pauses(self) -> None:
         """Let every account be willing again; for messages no time passes."""
-        self._passed += _LONG
+        self._now += _LONG
         self._shift(_LONG, "rates")
 
     def hurries(self, message: SendEmail) -> None:
