@@ -126,7 +126,7 @@ def test_an_account_bears_what_is_its_own_trouble(pair: str) -> None:
     shortest, longest = (tale.rule.wait or (0.0, 0.0)) if rests else (0.0, 0.0)
 
     assert tale.rule.circuit is tale.alone.circuit
-    assert shortest - _A_MOMENT <= tale.alone.pause <= longest
+    assert shortest - _A_MOMENT <= tale.alone.pause <= longest + _A_MOMENT * rests
     assert rests is (tale.alone.pause > 0)
 
 

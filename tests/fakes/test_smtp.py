@@ -160,7 +160,7 @@ def test_a_lost_reply_leaves_a_doubt(fault: Callable[..., faults.Fault], accept:
 
 def test_a_client_that_leaves_does_not_stop_the_server() -> None:
     """Once the dot is there the message goes its way."""
-    with FakeSmtp(latency=0.4).in_thread() as fake:
+    with FakeSmtp(latency=2.0).in_thread() as fake:
         with client(fake, None) as there:
             assert there.sock
             there.sock.settimeout(0.1)

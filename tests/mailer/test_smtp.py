@@ -67,6 +67,13 @@ async def server() -> AsyncIterator[FakeSmtp]:
         yield server
 
 
+@pytest.fixture
+async def patient() -> AsyncIterator[SmtpTransport]:
+    """One that gives up nothing because a moment was slow."""
+    async with transporting(deadline=60.0) as transport:
+        yield transport
+
+
 @asynccontextmanager
 async def transporting(**settings: Any) -> AsyncIterator[SmtpTransport]:
     transport = SmtpTransport(**{"deadline": DEADLINE, "connections": 4, **settings})
@@ -564,11 +571,11 @@ async def test_an_address_that_is_none_tells_nothing(server: FakeSmtp, transport
 # Connections that are kept
 
 
-async def test_a_connection_is_used_again(authority: Authority, transport: SmtpTransport) -> None:
+async def test_a_connection_is_used_again(authority: Authority, patient: SmtpTransport) -> None:
     """The handshakes are made once, and each message begins with a clean table."""
     async with FakeSmtp(api_key=KEY, security="starttls", context=authority.context(HERE)) as server:
         for _ in range(3):
-            await transport.perform(submission(server))
+            await patient.perform(submission(server))
 
     assert (1, 3) == (server.connections, len(server.record))
     assert ["EHLO", "STARTTLS", "EHLO", "AUTH"] == server.commands[:4]
@@ -577,12 +584,12 @@ async def test_a_connection_is_used_again(authority: Authority, transport: SmtpT
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "body"])
 async def test_a_refused_message_does_not_cost_the_connection(
-    stage: Stage, server: FakeSmtp, transport: SmtpTransport
+    stage: Stage, server: FakeSmtp, patient: SmtpTransport
 ) -> None:
     """A proper refusal leaves nothing in doubt."""
     server.script(at(stage, faults.refuse(554)))
-    await transport.perform(submission(server, recipients=("bad@example.net",)))
-    await transport.perform(submission(server))
+    await patient.perform(submission(server, recipients=("bad@example.net",)))
+    await patient.perform(submission(server))
 
     assert 1 == server.connections
     assert [["ada@example.net"]] == [entry.payload["recipients"] for entry in server.record]

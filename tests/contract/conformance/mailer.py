@@ -126,10 +126,7 @@ class Mailer:
     async def attempt(self, message: SendEmail) -> Outcome | Redundant:
         """Let the message come once; no time has passed since the last attempt."""
         self.time.stood_still()
-        try:
-            return await self._delivery.attempt(message)
-        finally:
-            self.time.looks()
+        return await self._delivery.attempt(message)
 
     async def to_its_end(self, message: SendEmail, outcome: Outcome | Redundant) -> Outcome | Redundant:
         """Let the message come as often as it is told to, each time when it is told to.

@@ -30,19 +30,16 @@ class PassingTime:
         """Tell the time, as a clock that counts seconds does, and that stands still meanwhile."""
         return self._now
 
-    def looks(self) -> None:
-        """Note that what comes from here on has not passed yet, as far as the database goes."""
-        self._looked = time.monotonic()
-
     def stood_still(self) -> None:
-        """Give back what has passed in the database since it was looked at, however slow the machine."""
-        self._shift(self._looked - time.monotonic(), "claims", "rates")
-        self.looks()
+        """Give back what has passed in the database since this was said last, however slow the machine."""
+        looked, self._looked = self._looked, time.monotonic()
+        self._shift(looked - self._looked, "claims", "rates")
 
     def passes(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Let so many seconds pass, and no less."""
         self._now += seconds
         self._shift(seconds, "claims", "rates")
+        self._looked = time.monotonic()
 
     def ends_pauses(self) -> None:
         """Let every account be willing again; for messages no time passes."""

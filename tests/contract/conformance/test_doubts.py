@@ -72,7 +72,7 @@ def test_a_search_waits_until_the_index_knows(kind: str, fault: str) -> None:
             mailer.time.hurries(subject)
             too_soon = await mailer.attempt(subject)
             searches = len(mailer.searches.requests)
-            mailer.time.passes(SETTLED)
+            mailer.time.passes(SETTLED + 5.0)
             fake.searching.lag = 0.0
             mailer.time.hurries(subject)
             await mailer.attempt(subject)
