@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -26,6 +25,7 @@ from services.mailer.claims.postgresql import PostgresqlClaims
 from services.mailer.claims.sqlite import SqliteClaims
 from services.mailer.rates.postgresql import PostgresqlRates
 from services.mailer.rates.sqlite import SqliteRates
+from tests.mailer.aging import TABLES, age_postgresql, age_sqlite
 
 LEASE = 300.0
 SHORT = 60.0
@@ -80,31 +80,12 @@ class Stores:
         return mailers
 
     async def pass_time(self, seconds: float = SHORT, *ids: UUID) -> None:
-        """Let a little more than so many seconds pass for these claims, or for all: they are older now."""
-        seconds += 0.05
+        """Let so many seconds pass, for the claims of these messages or for everything."""
+        tables = TABLES[:1] if ids else TABLES
         if self.is_postgresql:
-            await self._pass_time_on_the_server(seconds, ids)
-            return
-        with closing(sqlite3.connect(self.path)) as db, db:
-            columns = [name for _, name, *_ in db.execute("PRAGMA table_info(claims)")]
-            changes = ", ".join(f"{name} = {name} - {seconds}" for name in columns if name.endswith("_at"))
-            places = ", ".join("?" * len(ids)) if ids else "message_id"
-            db.execute(f"UPDATE claims SET {changes} WHERE message_id IN ({places})", [*map(str, ids)])
-
-    async def _pass_time_on_the_server(self, seconds: float, ids: Sequence[UUID]) -> None:
-        connection = await asyncpg.connect(self.url)
-        try:
-            columns = await connection.fetch(
-                "SELECT column_name FROM information_schema.columns"
-                " WHERE table_name = 'claims' AND column_name LIKE '%\\_at'"
-            )
-            changes = ", ".join(f"{name} = {name} - interval '{seconds} seconds'" for (name,) in columns)
-            await connection.execute(
-                f"UPDATE claims SET {changes} WHERE message_id = ANY ($1) OR $1 = '{{}}'",
-                ids,
-            )
-        finally:
-            await connection.close()
+            await age_postgresql(self.url, seconds, tables, ids)
+        else:
+            age_sqlite(self.path, seconds, tables, ids)
 
     async def close(self) -> None:
         """Let go of what a mailer keeps until its process ends."""

@@ -74,19 +74,6 @@ async def given_away(stores: Stores) -> float:
     return moment
 
 
-async def pass_time(stores: Stores, seconds: float) -> None:
-    """Let so much time pass for what is stored, without waiting for it."""
-    moved = ", ".join(f"{name} = {name} - {seconds}" for name in ("free_at", "changed_at", "paused_until"))
-    if stores.is_postgresql:
-        connection = await asyncpg.connect(stores.url)
-        await connection.execute(f"UPDATE rates SET {moved}")
-        await connection.close()
-        return
-    with sqlite3.connect(stores.path) as db:
-        db.execute(f"UPDATE rates SET {moved}")
-    db.close()
-
-
 # Slices
 
 
@@ -108,7 +95,7 @@ async def test_a_slice_begins_where_the_one_before_ends(slow: AnyRates) -> None:
 async def test_time_that_nobody_asked_for_is_gone(stores: Stores, slow: AnyRates) -> None:
     """Nothing piles up while nobody asks."""
     await lease(slow, limit=1.0)
-    await pass_time(stores, 600)
+    await stores.pass_time(600)
 
     assert Slice(0.0, 50.0, 50) == await lease(slow, count=50, limit=1.0)
     assert (await lease(slow, limit=1.0)).starts_in == about(50.0)
@@ -132,7 +119,7 @@ async def test_nobody_takes_more_than_may_be_taken_ahead(stores: Stores, slow: A
     assert {(0.0, False)} == {(given.length, given.paused) for given in refused}
     assert all(40.0 < given.starts_in <= 50.0 for given in refused)
 
-    await pass_time(stores, refused[-1].starts_in)
+    await stores.pass_time(refused[-1].starts_in)
 
     assert Slice(about(100.0), COUNT, COUNT) == await lease(slow, limit=1.0)
 
@@ -211,7 +198,7 @@ async def test_time_given_away_by_a_clock_that_was_ahead_is_free(
     """Otherwise nothing would be sent until the clock is there again."""
     await lease(rates, count=150)
     await lease(rates)  # refused: it is full
-    await pass_time(stores, -seconds)
+    await stores.pass_time(-seconds)
 
     assert Slice(0.0, COUNT / LIMIT, COUNT) == await lease(rates)
 
@@ -223,21 +210,21 @@ async def test_a_pause_by_a_clock_that_was_ahead_is_over(
     """And the rate is back; the next refusal slows it down again, and for its own time."""
     await lease(rates)
     await rates.slow(ACCOUNT, pause=30.0, limit=LIMIT, reason="429")
-    await pass_time(stores, -seconds)
+    await stores.pass_time(-seconds)
 
     assert (0.0, None) == await rates.paused(ACCOUNT)
     assert await rate_of(rates) == pytest.approx(LIMIT, rel=0.01)
 
     await rates.slow(ACCOUNT, pause=20.0, limit=LIMIT, reason="again")
     assert (about(20.0), "again") == await rates.paused(ACCOUNT)
-    await pass_time(stores, 20.0)
+    await stores.pass_time(20.0)
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
 
 async def test_a_clock_that_is_set_back_a_little_is_waited_for(stores: Stores, slow: AnyRates) -> None:
     """Half of what may be taken ahead is no error worth sending too fast for."""
     await lease(slow, count=150, limit=1.0)
-    await pass_time(stores, -50.0)
+    await stores.pass_time(-50.0)
 
     assert 0.0 == (await lease(slow, limit=1.0)).length
 
@@ -260,7 +247,7 @@ async def test_nothing_is_given_while_an_account_pauses(stores: Stores, rates: A
         assert told == await lease(mailer)
         assert (about(30.0), "401: unauthorised") == await mailer.paused(ACCOUNT)
 
-    await pass_time(stores, 30.0)
+    await stores.pass_time(30.0)
 
     assert (0.0, None) == await rates.paused(ACCOUNT)
     assert Slice(0.0, COUNT / LIMIT, COUNT) == await lease(rates)
@@ -298,7 +285,7 @@ async def test_a_pause_can_be_ended(stores: Stores, rates: AnyRates) -> None:
     assert (0.0, None) == await rates.paused(ACCOUNT)
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
-    await pass_time(stores, RECOVERY_SECONDS / 10)
+    await stores.pass_time(RECOVERY_SECONDS / 10)
 
     assert await rate_of(rates) == pytest.approx((SLOWING + 0.1) * LIMIT, rel=0.05)
 
@@ -314,7 +301,7 @@ async def test_an_account_that_was_too_fast_pauses_and_slows_down(stores: Stores
     assert (about(30.0), "429") == await rates.paused(ACCOUNT)
     assert Slice(about(30.0), 0.0, paused=True, reason="429") == await lease(rates)
 
-    await pass_time(stores, 30.0)
+    await stores.pass_time(30.0)
 
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
@@ -324,7 +311,7 @@ async def test_the_first_thing_heard_of_an_account_may_be_that_it_is_too_fast(
 ) -> None:
     """It slows down like any other."""
     await rates.slow(ACCOUNT, pause=30.0, limit=LIMIT, reason="429")
-    await pass_time(stores, 30.0)
+    await stores.pass_time(30.0)
 
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
@@ -341,7 +328,7 @@ async def test_one_burst_slows_once(stores: Stores, rates: AnyRates) -> None:
 
     assert (await rates.paused(ACCOUNT))[0] == about(30.0)
 
-    await pass_time(stores, 30.0)
+    await stores.pass_time(30.0)
 
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
@@ -351,11 +338,11 @@ async def test_a_pause_for_another_reason_does_not_hide_a_burst(stores: Stores, 
     await rates.pause(ACCOUNT, pause=60.0, reason="401")
     for _ in range(2):
         await rates.slow(ACCOUNT, pause=10.0, limit=LIMIT, reason="429")
-        await pass_time(stores, 20.0)
+        await stores.pass_time(20.0)
 
     assert (about(20.0), "401") == await rates.paused(ACCOUNT)
 
-    await pass_time(stores, 20.0)
+    await stores.pass_time(20.0)
 
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 
@@ -366,7 +353,7 @@ async def test_burst_after_burst_slows_further_but_not_to_nothing(stores: Stores
     for _ in range(12):
         await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
         begun = time.monotonic()
-        await pass_time(stores, 1.0)
+        await stores.pass_time(1.0)
         rate = await rate_of(rates)
         found.append(rate - LIMIT / RECOVERY_SECONDS * (time.monotonic() - begun))  # recovered meanwhile
 
@@ -379,7 +366,7 @@ async def test_a_slice_is_no_longer_where_the_rate_is_low(stores: Stores, rates:
     """A pause that begins meanwhile would otherwise be noticed after seconds, and so would other mailers."""
     for _ in range(12):
         await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
-        await pass_time(stores, 1.0)
+        await stores.pass_time(1.0)
     given = [await lease(rates, count=count) for count in (1, 10, 50)]
 
     assert [1, 1] == [one.turns for one in given[:2]]
@@ -391,11 +378,11 @@ async def test_a_slice_is_no_longer_where_the_rate_is_low(stores: Stores, rates:
 async def test_a_slowed_account_recovers(stores: Stores, rates: AnyRates) -> None:
     """Little by little, up to its limit."""
     await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
-    await pass_time(stores, 1.0)
+    await stores.pass_time(1.0)
     found = []
     for _ in range(5):
         found.append(await rate_of(rates) / LIMIT)
-        await pass_time(stores, RECOVERY_SECONDS / 10)
+        await stores.pass_time(RECOVERY_SECONDS / 10)
 
     expected = [min(SLOWING + 0.1 * tenths, 1.0) for tenths in range(5)]
     assert [pytest.approx(share, rel=0.05) for share in expected] == found
@@ -404,9 +391,9 @@ async def test_a_slowed_account_recovers(stores: Stores, rates: AnyRates) -> Non
 async def test_an_account_that_recovers_slows_from_where_it_is(stores: Stores, rates: AnyRates) -> None:
     """Not from where it fell to."""
     await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
-    await pass_time(stores, 1.0 + RECOVERY_SECONDS)
+    await stores.pass_time(1.0 + RECOVERY_SECONDS)
     await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
-    await pass_time(stores, 1.0)
+    await stores.pass_time(1.0)
 
     assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
 

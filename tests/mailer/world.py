@@ -54,6 +54,7 @@ from services.mailer.providers.base import (
 )
 from services.mailer.rates.sqlite import SqliteRates
 from shared.signatures import Address, Lane, RecordEvent, SendEmail
+from tests.mailer.aging import age_sqlite
 
 LEASE = 30.0
 CAP = 60.0
@@ -352,11 +353,7 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         """Let so many seconds pass, as far as the claims know of time."""
-        moments = ("free_at", "first_at", "asked_at", "ended_at", "updated_at")
-        changes = ", ".join(f"{moment} = {moment} - {seconds}" for moment in moments)
-        with closing(sqlite3.connect(self.path)) as database:
-            database.execute(f"UPDATE claims SET {changes}")
-            database.commit()
+        age_sqlite(self.path, seconds, ["claims"])
 
     def hurry(self) -> None:
         """Let the time of every next attempt come now; everything else stays as it was a moment ago."""
