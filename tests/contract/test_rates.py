@@ -51,6 +51,11 @@ def about(seconds: float) -> Any:
     return pytest.approx(seconds, abs=5.0)
 
 
+def recovering(rate: float) -> Any:
+    """A rate that may have come back by a little meanwhile, and has not sunk."""
+    return pytest.approx(1.02 * rate, rel=0.03)
+
+
 async def lease(rates: AnyRates, count: int = COUNT, limit: float = LIMIT, share: float = 1.0) -> Slice:
     """Lease, of the one account."""
     return await rates.lease(ACCOUNT, count=count, limit=limit, share=share)
@@ -218,7 +223,7 @@ async def test_a_pause_by_a_clock_that_was_ahead_is_over(
     await rates.slow(ACCOUNT, pause=20.0, limit=LIMIT, reason="again")
     assert (about(20.0), "again") == await rates.paused(ACCOUNT)
     await stores.pass_time(20.0)
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
 
 async def test_a_clock_that_is_set_back_a_little_is_waited_for(stores: Stores, slow: AnyRates) -> None:
@@ -283,11 +288,11 @@ async def test_a_pause_can_be_ended(stores: Stores, rates: AnyRates) -> None:
     await rates.pause(ACCOUNT, pause=0.0, reason=None)
 
     assert (0.0, None) == await rates.paused(ACCOUNT)
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
     await stores.pass_time(RECOVERY_SECONDS / 10)
 
-    assert await rate_of(rates) == pytest.approx((SLOWING + 0.1) * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering((SLOWING + 0.1) * LIMIT)
 
 
 # Too fast
@@ -303,7 +308,7 @@ async def test_an_account_that_was_too_fast_pauses_and_slows_down(stores: Stores
 
     await stores.pass_time(30.0)
 
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
 
 async def test_the_first_thing_heard_of_an_account_may_be_that_it_is_too_fast(
@@ -313,7 +318,7 @@ async def test_the_first_thing_heard_of_an_account_may_be_that_it_is_too_fast(
     await rates.slow(ACCOUNT, pause=30.0, limit=LIMIT, reason="429")
     await stores.pass_time(30.0)
 
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
 
 async def test_one_burst_slows_once(stores: Stores, rates: AnyRates) -> None:
@@ -330,7 +335,7 @@ async def test_one_burst_slows_once(stores: Stores, rates: AnyRates) -> None:
 
     await stores.pass_time(30.0)
 
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
 
 async def test_a_pause_for_another_reason_does_not_hide_a_burst(stores: Stores, rates: AnyRates) -> None:
@@ -344,7 +349,7 @@ async def test_a_pause_for_another_reason_does_not_hide_a_burst(stores: Stores, 
 
     await stores.pass_time(20.0)
 
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
 
 async def test_burst_after_burst_slows_further_but_not_to_nothing(stores: Stores, rates: AnyRates) -> None:
@@ -385,7 +390,7 @@ async def test_a_slowed_account_recovers(stores: Stores, rates: AnyRates) -> Non
         await stores.pass_time(RECOVERY_SECONDS / 10)
 
     expected = [min(SLOWING + 0.1 * tenths, 1.0) for tenths in range(5)]
-    assert [pytest.approx(share, rel=0.05) for share in expected] == found
+    assert [recovering(share) for share in expected] == found
 
 
 async def test_an_account_that_recovers_slows_from_where_it_is(stores: Stores, rates: AnyRates) -> None:
@@ -395,7 +400,7 @@ async def test_an_account_that_recovers_slows_from_where_it_is(stores: Stores, r
     await rates.slow(ACCOUNT, pause=1.0, limit=LIMIT, reason="429")
     await stores.pass_time(1.0)
 
-    assert await rate_of(rates) == pytest.approx(SLOWING * LIMIT, rel=0.05)
+    assert await rate_of(rates) == recovering(SLOWING * LIMIT)
 
 
 # Availability

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
@@ -276,6 +277,11 @@ class System:
             **self.settings,
         }
         return Service(command, environment, self.folder / f"{name}.log")
+
+
+def wait_past(moment: datetime) -> None:
+    """Return a little after a moment, by this machine's clock."""
+    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()) + 0.2)
 
 
 def until(look: Callable[[], T | None], seconds: float, what: str) -> T:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.flow.system import EMAIL, System, until
+from tests.flow.system import EMAIL, System, until, wait_past
 
 IN_AN_HOUR = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
@@ -113,7 +113,7 @@ class TestIdempotency:
         body = email(expires_at=(expires_at := datetime.now(UTC) + timedelta(seconds=4)).isoformat())
         sent = body if path == "/emails" else [body]
         first = post(gateway, sent, path, key=f"late {how}", **headers)
-        _wait_for(expires_at)
+        wait_past(expires_at)
         repeated = post(gateway, sent, path, key=f"late {how}", **headers)
         changed = post(gateway, [email(to="nobody")], path, key=f"late {how}", **headers)
         anew = post(gateway, sent, path)
@@ -298,7 +298,7 @@ class TestSchedules:
         soon = datetime.now(UTC) + timedelta(seconds=4)
         message_id = gateway.accept(email(scheduled_at=soon.isoformat()))
         answer = gateway.client.post(f"/emails/{message_id}/cancel")
-        _wait_for(soon + timedelta(seconds=1.5))
+        wait_past(soon + timedelta(seconds=1.5))
 
         assert (200, {"object": "email", "id": message_id}) == (answer.status_code, answer.json())
         assert "canceled" == gateway.email(message_id)["status"]
@@ -385,10 +385,6 @@ def _race(gateway: System) -> tuple[list[str], list[str]]:
 
 def _hours(hours: float) -> str:
     return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
-
-
-def _wait_for(moment: datetime) -> None:
-    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()) + 0.2)
 
 
 @pytest.fixture(scope="module")

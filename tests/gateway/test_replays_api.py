@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from services.gateway.ledger.retention import Retention
 from services.gateway.ledger.sessions import Sessions
 from services.gateway.tenants.callers import Permission
 from tests.contract.ledgers import event
-from tests.flow.system import EMAIL, System, until
+from tests.flow.system import EMAIL, System, until, wait_past
 from tests.gateway.tenants import client_of
 from tests.servers.postgresql import PostgreSQL
 
@@ -233,7 +232,7 @@ def test_what_has_expired_meanwhile_is_refused(gateway: System, client: httpx.Cl
     failed, held = (
         ended(gateway, client, word, expires_at=expires_at.isoformat())[0] for word in ("failed", "held")
     )
-    time.sleep(max(0.0, (expires_at - datetime.now(UTC)).total_seconds()) + 0.2)
+    wait_past(expires_at)
 
     assert [(409, "message_expired")] * 3 == [
         refusal(client.post(path))

@@ -28,7 +28,7 @@ CALLS: dict[str, Callable[..., Sending]] = {
 ACCEPTED = {"sendgrid": 202}
 """By kind, for those whose good answer has another status than 200."""
 
-__all__ = ["ACCEPTED", "CALLS", "KEY", "Sending", "perform", "send", "settled"]
+__all__ = ["ACCEPTED", "CALLS", "KEY", "Sending", "arrived", "perform", "send", "settled"]
 
 
 async def send(
@@ -50,6 +50,13 @@ async def perform(
         timeout=httpx.Timeout(10.0, read=patience),
         **options,
     )
+
+
+async def arrived(fake: FakeESP) -> None:
+    """Wait until a request has come; one must."""
+    async with asyncio.timeout(10):
+        while not fake.requests:  # noqa: ASYNC110 - a fake has no bell
+            await asyncio.sleep(0.01)
 
 
 async def settled(fake: FakeESP, *, answered: bool) -> bool:
